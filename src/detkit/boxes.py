@@ -1,0 +1,135 @@
+"""Box arithmetic in plain NumPy: layouts, clipping, area.
+
+Layouts carry the field's names: `xywh` (left, top, width, height), `xyxy` (left, top, right, bottom), `cxcywh`
+(centre, size). With the suffix `_norm` coordinates are shares of the image's width and height. Pixels count from the
+left edge of the first pixel, x to the right, y down.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["area", "clip", "convert", "denormalise", "normalise"]
+
+LAYOUTS = ("xywh", "xyxy", "cxcywh")
+
+
+def convert(boxes: ArrayLike, source: str, target: str) -> NDArray[np.float64]:
+    """Boxes in another layout.
+
+    Parameters
+    ----------
+    boxes : (N, 4) array_like of float
+    source, target : {"xywh", "xyxy", "cxcywh"}
+
+    Returns
+    -------
+    (N, 4) float64
+        A new array; no rounding, no clipping, NaN stays NaN.
+
+    Raises
+    ------
+    ValueError
+        Unknown layout.
+
+    Examples
+    --------
+    >>> convert([[10, 20, 30, 40]], "xywh", "xyxy").tolist()
+    [[10.0, 20.0, 40.0, 60.0]]
+    """
+    for layout in (source, target):
+        if layout not in LAYOUTS:
+            raise ValueError(f"unknown box layout {layout!r}; known: {', '.join(LAYOUTS)}")
+    out = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    if source == target:
+        return out
+    if source == "xyxy":
+        out[:, 2:] -= out[:, :2]
+    elif source == "cxcywh":
+        out[:, :2] -= out[:, 2:] / 2
+    if target == "xyxy":
+        out[:, 2:] += out[:, :2]
+    elif target == "cxcywh":
+        out[:, :2] += out[:, 2:] / 2
+    return out
+
+
+def area(xywh: ArrayLike) -> NDArray[np.float64]:
+    """Width times height of each box.
+
+    Parameters
+    ----------
+    xywh : (N, 4) array_like of float
+
+    Returns
+    -------
+    (N,) float64
+    """
+    xywh = np.asarray(xywh, dtype=np.float64).reshape(-1, 4)
+    return xywh[:, 2] * xywh[:, 3]
+
+
+def clip(xywh: ArrayLike, sizes: ArrayLike) -> NDArray[np.float64]:
+    """Boxes cut to their images; a box wholly outside gets zero width or height.
+
+    Parameters
+    ----------
+    xywh : (N, 4) array_like of float
+        Pixels.
+    sizes : (N, 2) array_like of float
+        Width and height of each box's image; NaN leaves the box as it is.
+
+    Returns
+    -------
+    (N, 4) float64
+        Boxes that lie inside are returned unchanged, bit for bit.
+    """
+    xywh = np.array(xywh, dtype=np.float64).reshape(-1, 4)
+    sizes = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
+    corner = xywh[:, :2] + xywh[:, 2:]
+    low = np.clip(xywh[:, :2], 0, np.where(np.isnan(sizes), np.inf, sizes))
+    high = np.clip(corner, 0, np.where(np.isnan(sizes), np.inf, sizes))
+    cut = ~np.isnan(sizes) & ((low != xywh[:, :2]) | (high != corner))
+    xywh[:, :2] = np.where(cut, low, xywh[:, :2])
+    xywh[:, 2:] = np.where(cut, high - low, xywh[:, 2:])
+    return xywh
+
+
+def normalise(xywh: ArrayLike, sizes: ArrayLike) -> NDArray[np.float64]:
+    """Pixel boxes as shares of their image's size.
+
+    Parameters
+    ----------
+    xywh : (N, 4) array_like of float
+    sizes : (N, 2) array_like of float
+        Width and height in pixels.
+
+    Returns
+    -------
+    (N, 4) float64
+    """
+    sizes = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
+    return np.asarray(xywh, dtype=np.float64).reshape(-1, 4) / np.hstack([sizes, sizes])
+
+
+def denormalise(xywh: ArrayLike, sizes: ArrayLike) -> NDArray[np.float64]:
+    """Boxes given as shares of the image's size, in pixels.
+
+    The product carries a rounding noise of about 1e-13 pixels, which would turn 452 into 451.99999999999994: the
+    result is rounded to 9 decimals, so that every coordinate that had up to 9 decimals before it was normalised
+    comes back exactly.
+
+    Parameters
+    ----------
+    xywh : (N, 4) array_like of float
+    sizes : (N, 2) array_like of float
+        Width and height in pixels.
+
+    Returns
+    -------
+    (N, 4) float64
+    """
+    sizes = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
+    pixels = np.asarray(xywh, dtype=np.float64).reshape(-1, 4) * np.hstack([sizes, sizes])
+    return np.asarray(np.round(pixels, 9), dtype=np.float64)

@@ -1,0 +1,156 @@
+"""Files on disk: outputs that appear whole or not at all, and content hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from detkit.errors import OutputError
+
+__all__ = ["FOLDER_MARK", "atomic_file", "atomic_folder", "check_target", "sha256_of"]
+
+#: Every folder detkit writes holds this file: only such a folder is ever replaced.
+FOLDER_MARK = "detkit.json"
+
+
+def check_target(target: str | Path, *, overwrite: bool) -> Path:
+    """The target as a path, once it is known that it may be written.
+
+    Raises
+    ------
+    OutputError
+        It exists and `overwrite` is false, or its parent cannot be made.
+    """
+    target = Path(target)
+    occupied = target.exists() and not (target.is_dir() and not any(target.iterdir()))
+    if (occupied or target.is_symlink()) and not overwrite:
+        raise OutputError(f"{target}: exists already", hint="choose another name, or pass `--overwrite`")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot make its folder: {error.strerror or error}") from error
+    return target
+
+
+@contextmanager
+def atomic_file(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
+    """A temporary path beside the target; moved onto it when the block ends well, removed otherwise.
+
+    Parameters
+    ----------
+    target : path-like
+    overwrite : bool
+        Whether an existing target may be replaced.
+
+    Yields
+    ------
+    Path
+        Write here.
+
+    Raises
+    ------
+    OutputError
+        Target exists, or the file system refuses.
+    """
+    target = check_target(target, overwrite=overwrite)
+    if target.is_dir():
+        raise OutputError(f"{target}: is a folder, a file was expected")
+    temporary = target.with_name(f".{target.name[:80]}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
+    """A temporary folder beside the target; moved onto it when the block ends well, removed otherwise.
+
+    An existing target is set aside first and deleted only after the new one stands; one that detkit did not
+    write (it has no `detkit.json`) is never replaced.
+
+    Parameters
+    ----------
+    target : path-like
+    overwrite : bool
+        Whether an existing folder may be replaced.
+
+    Yields
+    ------
+    Path
+        Write in here.
+
+    Raises
+    ------
+    OutputError
+        Target exists or is a file, or the file system refuses.
+    """
+    target = check_target(target, overwrite=overwrite)
+    if target.is_symlink() or target.is_file():
+        raise OutputError(f"{target}: is a file or a link, a folder was expected")
+    if target.is_dir() and any(target.iterdir()) and not (target / FOLDER_MARK).is_file():
+        raise OutputError(
+            f"{target}: this folder was not written by detkit (it has no `{FOLDER_MARK}`) and is not replaced",
+            hint="choose a new folder",
+        )
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent))
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if target.exists():
+            aside = temporary.with_suffix(".old")
+            os.replace(target, aside)
+            os.replace(temporary, target)
+            shutil.rmtree(aside)
+        else:
+            os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sha256_of(paths: Iterable[str | Path], *, root: str | Path | None = None) -> str:
+    """Hex digest of one file's bytes, or of several files' names and bytes in sorted order.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+    root : path-like, optional
+        Names are taken relative to this folder when there is more than one file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    files = sorted(Path(p) for p in paths)
+    if len(files) == 1:
+        return _file_digest(files[0]).hex()
+    total = hashlib.sha256()
+    for file in files:
+        name = os.path.relpath(file, root) if root is not None else file.name
+        total.update(name.encode("utf-8", "surrogateescape") + b"\0" + _file_digest(file))
+    return total.hexdigest()
+
+
+def _file_digest(path: Path) -> bytes:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").digest()
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,174 @@
+"""What a reader, a writer or a check noticed: findings, and what a conversion lost.
+
+A finding never stops the program by itself. A reader that meets an unusable row leaves it out, adds a finding
+with code `DK102`, and goes on; whether that is an error is for the caller to say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["CODES", "Finding", "Loss", "summarize"]
+
+Severity = Literal["error", "warning", "info"]
+
+#: code -> (severity, short name). DK1xx structure, DK2xx geometry, DK3xx classes, DK4xx images,
+#: DK5xx duplicates, DK7xx truth against predictions.
+CODES: dict[str, tuple[Severity, str]] = {
+    "DK101": ("error", "unreadable-file"),
+    "DK102": ("error", "invalid-row"),
+    "DK103": ("warning", "duplicate-id"),
+    "DK104": ("error", "dangling-image"),
+    "DK105": ("error", "dangling-category"),
+    "DK106": ("warning", "value-coerced"),
+    "DK107": ("info", "layout-assumed"),
+    "DK108": ("warning", "split-mismatch"),
+    "DK109": ("warning", "field-ignored"),
+    "DK110": ("info", "fallback-used"),
+    "DK201": ("error", "non-positive-size"),
+    "DK202": ("error", "wholly-outside"),
+    "DK203": ("warning", "partly-outside"),
+    "DK204": ("info", "one-pixel"),
+    "DK205": ("warning", "area-missing"),
+    "DK206": ("warning", "box-from-shape"),
+    "DK301": ("error", "class-out-of-range"),
+    "DK302": ("warning", "class-count-mismatch"),
+    "DK303": ("info", "class-names-assumed"),
+    "DK304": ("warning", "class-name-case"),
+    "DK401": ("warning", "image-missing"),
+    "DK402": ("warning", "size-mismatch"),
+    "DK403": ("warning", "size-unknown"),
+    "DK404": ("error", "image-unreadable"),
+    "DK501": ("warning", "duplicate-row"),
+    "DK502": ("warning", "image-listed-twice"),
+    "DK701": ("warning", "prediction-outside-truth"),
+    "DK702": ("warning", "class-outside-truth"),
+    "DK703": ("warning", "class-ids-shifted"),
+    "DK704": ("info", "matched-by-name"),
+    "DK705": ("info", "coverage"),
+    "DK706": ("warning", "reference-differs"),
+    "DK707": ("info", "ignored-truth"),
+    "DK708": ("warning", "score-out-of-range"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing noticed, with its place.
+
+    Parameters
+    ----------
+    code : str
+        A key of `CODES`.
+    message : str
+        Lower case, what was found and what was expected.
+    file : str, optional
+        The file it stands in.
+    line : int, optional
+        1-based line of a text file.
+    image : str or int, optional
+        Image id or file name.
+    annotation : str or int, optional
+        Annotation id, or index of the record in its file.
+    count : int, default 1
+        How many places this finding stands for.
+    fixable : bool, default False
+        Whether a safe fix is known.
+    """
+
+    code: str
+    message: str
+    file: str | None = None
+    line: int | None = None
+    image: str | int | None = None
+    annotation: str | int | None = None
+    count: int = 1
+    fixable: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """`error`, `warning` or `info`, fixed by the code."""
+        return CODES[self.code][0]
+
+    @property
+    def name(self) -> str:
+        """Short name of the code, such as `invalid-row`."""
+        return CODES[self.code][1]
+
+    @property
+    def where(self) -> str:
+        """`file:line` or the image, as far as known."""
+        if self.file is not None:
+            return self.file if self.line is None else f"{self.file}:{self.line}"
+        return "" if self.image is None else f"image {self.image}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, the shape of `findings` in every JSON output."""
+        return {
+            "code": self.code,
+            "name": self.name,
+            "severity": self.severity,
+            "message": self.message,
+            "file": self.file,
+            "line": self.line,
+            "image": self.image,
+            "annotation": self.annotation,
+            "count": self.count,
+            "fixable": self.fixable,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something a conversion could not carry over, or changed on the way.
+
+    Parameters
+    ----------
+    what : str
+        The thing: `crowd annotations`, `category ids`, `rle masks`.
+    action : str
+        What happened to it: `dropped`, `clipped`, `renumbered`, `turned into boxes`.
+    count : int
+        How many.
+    examples : tuple of str
+        The first few places.
+    """
+
+    what: str
+    action: str
+    count: int
+    examples: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"what": self.what, "action": self.action, "count": self.count, "examples": list(self.examples)}
+
+    def __str__(self) -> str:
+        tail = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
+        return f"{self.what}: {self.count} {self.action}{tail}"
+
+
+def summarize(findings: Iterable[Finding]) -> dict[str, int]:
+    """Count findings by code, each weighted by its `count`, codes in order.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+
+    Returns
+    -------
+    dict of str to int
+    """
+    total: Counter[str] = Counter()
+    for finding in findings:
+        total[finding.code] += finding.count
+    return dict(sorted(total.items()))
+
+
+def examples(items: Sequence[object], limit: int = 3) -> str:
+    """The first few items as one string, with `...` when there are more."""
+    shown = ", ".join(f"`{item}`" for item in items[:limit])
+    return shown + (", ..." if len(items) > limit else "")

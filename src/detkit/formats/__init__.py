@@ -1,0 +1,242 @@
+"""Annotation and prediction formats: detect by content, read, write. One format a file, see `_base`.
+
+Reading gives `Dataset` or `Detections` tables, writing returns what was lost. The two kinds are kept apart: a path is
+read as one or the other by the caller's wish, never by guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from detkit import files, registry
+from detkit.errors import InputError, UsageError
+from detkit.findings import Loss
+from detkit.formats._archive import opened
+from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
+from detkit.formats._images import parse_image_sizes
+from detkit.formats._loss import generic_losses
+from detkit.tables import Dataset, Detections
+
+__all__ = [
+    "Capabilities",
+    "ImageSizes",
+    "Kind",
+    "Probe",
+    "ReadOptions",
+    "WriteOptions",
+    "capabilities",
+    "detect",
+    "format_of_target",
+    "names",
+    "parse_image_sizes",
+    "read_dataset",
+    "read_detections",
+    "write_dataset",
+    "write_detections",
+]
+
+_ROOM = "detkit.formats"
+_FUNCTIONS = {
+    ("dataset", "read"): "read",
+    ("dataset", "write"): "write",
+    ("detections", "read"): "read_detections",
+    ("detections", "write"): "write_detections",
+}
+
+
+def names(kind: Kind | None = None, action: str = "read") -> tuple[str, ...]:
+    """Names of all formats, or of those that can `read` or `write` one kind of table."""
+    known = registry.names(_ROOM)
+    if kind is None:
+        return known
+    return tuple(n for n in known if hasattr(registry.load(_ROOM, n), _FUNCTIONS[kind, action]))
+
+
+def capabilities(name: str) -> Capabilities:
+    """What a format can hold."""
+    return registry.load(_ROOM, name).CAPABILITIES
+
+
+def detect(path: str | Path, kind: Kind) -> str:
+    """Name of the one format whose content this is.
+
+    Parameters
+    ----------
+    path : path-like
+        File or folder.
+    kind : {"dataset", "detections"}
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        Missing or unreadable path, no format or several; the message says what each one lacked.
+    """
+    path = _existing(path)
+    probes = {name: registry.load(_ROOM, name).detect(path, kind) for name in names(kind)}
+    found = [name for name, probe in probes.items() if probe.matches]
+    if len(found) == 1:
+        return found[0]
+    what = "labelled dataset" if kind == "dataset" else "predictions"
+    flag = "--from (or --truth-format)" if kind == "dataset" else "--from (or --predictions-format)"
+    reasons = "\n".join(f"  {name}: {probe.why}" for name, probe in probes.items())
+    if found:
+        raise InputError(
+            f"several formats fit as {what}: {', '.join(found)}\n{reasons}", path=path, hint=f"name one with {flag}"
+        )
+    raise InputError(f"not recognised as {what} of any known format\n{reasons}", path=path)
+
+
+def read_dataset(path: str | Path, format: str = "auto", options: ReadOptions | None = None) -> Dataset:
+    """A labelled dataset from a file, folder or archive.
+
+    Parameters
+    ----------
+    path : path-like
+    format : str
+        A name, or `auto` to detect by content.
+    options : ReadOptions, optional
+
+    Returns
+    -------
+    Dataset
+        With `findings` and `source`.
+
+    Raises
+    ------
+    InputError
+        Not readable as that format.
+    UsageError
+        Unknown format, or one that holds no datasets.
+    """
+    with opened(_existing(path)) as folder:
+        name = detect(folder, "dataset") if format == "auto" else format
+        dataset: Dataset = _function(name, "dataset", "read")(folder, options or ReadOptions())
+    return _with_path(dataset, path)
+
+
+def read_detections(path: str | Path, format: str = "auto", options: ReadOptions | None = None) -> Detections:
+    """Predictions from a file, folder or archive; parameters as `read_dataset`."""
+    with opened(_existing(path)) as folder:
+        name = detect(folder, "detections") if format == "auto" else format
+        detections: Detections = _function(name, "detections", "read")(folder, options or ReadOptions())
+    return _with_path(detections, path)
+
+
+def write_dataset(
+    dataset: Dataset,
+    target: str | Path,
+    format: str,
+    options: WriteOptions | None = None,
+    *,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> list[Loss]:
+    """Write a dataset; the target appears whole or not at all.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    target : path-like
+        A file where its suffix is one of the format's, else a folder.
+    format : str
+    options : WriteOptions, optional
+    overwrite : bool
+        Replace an existing file, or a folder that detkit wrote.
+    dry_run : bool
+        Do everything in a temporary place and throw it away.
+
+    Returns
+    -------
+    list of Loss
+        What the format could not hold, and what was changed.
+    """
+    return _write(dataset, target, format, "dataset", options, overwrite, dry_run)
+
+
+def write_detections(
+    detections: Detections,
+    target: str | Path,
+    format: str,
+    options: WriteOptions | None = None,
+    *,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> list[Loss]:
+    """Write predictions; parameters as `write_dataset`."""
+    return _write(detections, target, format, "detections", options, overwrite, dry_run)
+
+
+def format_of_target(target: str | Path, kind: Kind) -> str | None:
+    """The one format that writes this kind to a file with the target's suffix, or None."""
+    suffix = Path(target).suffix.lower()
+    fitting = [n for n in names(kind, "write") if suffix and suffix in capabilities(n).file_suffixes]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _write(
+    table: Any, target: str | Path, name: str, kind: Kind, options: WriteOptions | None, overwrite: bool, dry_run: bool
+) -> list[Loss]:
+    write = _function(name, kind, "write")
+    holds = capabilities(name)
+    options = options or WriteOptions()
+    if options.place_images is None:
+        options = replace(options, place_images="link" if holds.carries_images else "leave")
+    target = Path(target)
+    options = replace(options, target_name=target.name)
+    is_file = target.suffix.lower() in holds.file_suffixes
+    if not is_file and not (holds.folder if kind == "dataset" else holds.detections_folder):
+        raise UsageError(
+            f"{target}: `{name}` writes {kind} to one file",
+            hint=f"end the name in {' or '.join(holds.file_suffixes)}",
+        )
+    losses = generic_losses(table, holds, options, one_file=is_file)
+    if dry_run:
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as scratch:
+            place = Path(scratch) / target.name
+            if not is_file:
+                place.mkdir()
+            return [*losses, *write(table, place, replace(options, place_images="leave"))]
+    manager = files.atomic_file if is_file else files.atomic_folder
+    with manager(target, overwrite=overwrite) as place:
+        return [*losses, *write(table, place, options)]
+
+
+def _function(name: str, kind: Kind, action: str) -> Callable[..., Any]:
+    module = registry.load(_ROOM, name)
+    function = getattr(module, _FUNCTIONS[kind, action], None)
+    if function is None:
+        able = ", ".join(names(kind, action))
+        raise UsageError(f"format `{name}` does not {action} {kind}; those that do: {able}")
+    return function  # type: ignore[no-any-return]
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise InputError("no such file or folder", path=path)
+        if not (path.is_dir() or path.is_file()):
+            raise InputError("neither a file nor a folder", path=path)
+        if path.is_file():
+            with path.open("rb"):
+                pass
+        else:
+            next(path.iterdir(), None)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+    except ValueError as error:
+        raise InputError(f"not a usable path: {error}", path=repr(str(path))) from error
+    return path
+
+
+def _with_path(table: Any, path: str | Path) -> Any:
+    return table if table.source is None else replace(table, source=replace(table.source, path=str(path)))

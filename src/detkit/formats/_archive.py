@@ -1,0 +1,77 @@
+"""Archives read as folders: zip and tar, unpacked into a temporary folder that lives as long as the process."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from detkit.errors import InputError
+from detkit.formats._images import is_inside
+
+__all__ = ["opened"]
+
+_LIMIT_BYTES = 64 * 2**30
+_LIMIT_RATIO = 200
+_LIMIT_FILES = 5_000_000
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Path]:
+    """The path itself, or the folder an archive was unpacked to (one single top folder is entered).
+
+    Raises
+    ------
+    InputError
+        Damaged archive, member names that leave the folder, or far more content than the archive's size allows.
+    """
+    if not path.is_file() or path.suffix.lower() in (".json", ".txt", ".csv", ".xml", ".yaml", ".yml"):
+        yield path
+        return
+    if zipfile.is_zipfile(path):
+        unpack = _unzip
+    elif path.name.lower().endswith((".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")) and tarfile.is_tarfile(path):
+        unpack = _untar
+    else:
+        yield path
+        return
+    folder = Path(tempfile.mkdtemp(prefix="detkit-archive-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        unpack(path, folder)
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, tarfile.TarError) as error:
+        raise InputError(f"damaged archive: {error}", path=path) from error
+    entries = [e for e in folder.iterdir() if e.name not in ("__MACOSX", ".DS_Store")]
+    single = len(entries) == 1 and entries[0].is_dir() and entries[0].name.lower() not in _MEANINGFUL
+    yield entries[0] if single else folder
+
+
+_MEANINGFUL = frozenset(("annotations", "labels", "images", "train", "val", "valid", "test", "imagesets"))
+
+
+def _unzip(path: Path, folder: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = [m for m in archive.infolist() if not m.is_dir()]
+        _check(path, [m.filename for m in members], sum(m.file_size for m in members))
+        archive.extractall(folder, members)
+
+
+def _untar(path: Path, folder: Path) -> None:
+    with tarfile.open(path) as archive:
+        members = [m for m in archive.getmembers() if m.isfile()]
+        _check(path, [m.name for m in members], sum(m.size for m in members))
+        archive.extractall(folder, members, filter="data")
+
+
+def _check(path: Path, names: list[str], total: int) -> None:
+    for name in names:
+        if not is_inside(name):
+            raise InputError(f"member `{name}` would be written outside the folder", path=path)
+    allowed = min(_LIMIT_BYTES, max(2**30, path.stat().st_size * _LIMIT_RATIO))
+    if total > allowed or len(names) > _LIMIT_FILES:
+        raise InputError(f"unpacks to {total} bytes in {len(names)} files, more than is taken for sane", path=path)

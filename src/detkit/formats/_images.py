@@ -1,0 +1,252 @@
+"""Image files around a dataset: which there are, how large they are as displayed, putting them beside labels."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from detkit.errors import InputError, OutputError, UsageError
+from detkit.findings import Finding
+from detkit.formats._base import ImageSizes
+from detkit.tables import Images
+
+__all__ = ["SUFFIXES", "ImageFinder", "displayed_size", "displayed_sizes", "is_inside", "parse_image_sizes", "place"]
+
+SUFFIXES = frozenset(
+    ".bmp .dng .jpeg .jpg .mpo .png .tif .tiff .webp .pfm .heic .avif .jp2 .gif .ppm .pgm".split()
+)
+_EXPORT_PREFIX = re.compile(r"^(?:[0-9a-f]{6,36}[-_]|\d{10,}[-_])", re.IGNORECASE)
+_EXPORT_SUFFIX = re.compile(r"_(?:jpe?g|png|bmp|webp)\.rf\.[0-9a-f]{8,}$", re.IGNORECASE)
+_ROTATED = (5, 6, 7, 8)
+
+
+def is_inside(name: str) -> bool:
+    """Whether a relative name stays inside its folder: not absolute, no drive, no `..`."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return bool(name) and not path.is_absolute() and ".." not in path.parts and not re.match(r"^[A-Za-z]:", name)
+
+
+def displayed_size(path: str | Path) -> tuple[int, int]:
+    """Width and height as a viewer shows the image: the header only, EXIF orientation applied.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    (width, height) in pixels
+
+    Raises
+    ------
+    InputError
+        Not an image that can be read.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+                turned = image.getexif().get(0x0112) in _ROTATED
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f"not a readable image: {error}", path=path) from error
+    return (height, width) if turned else (width, height)
+
+
+def displayed_sizes(
+    paths: Sequence[str | None], jobs: int
+) -> tuple[list[tuple[int, int] | None], list[Finding]]:
+    """Displayed sizes of many image files, read in parallel.
+
+    Parameters
+    ----------
+    paths : sequence of (str or None)
+        None gives None.
+    jobs : int
+        Threads.
+
+    Returns
+    -------
+    sizes : list of (width, height) or None
+    findings : list of Finding
+        `DK404` for each file that cannot be read.
+    """
+
+    def one(path: str | None) -> tuple[int, int] | None | InputError:
+        try:
+            return None if path is None else displayed_size(path)
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        results = list(pool.map(one, paths, chunksize=64))
+    findings = [
+        Finding("DK404", str(r.message), file=paths[i])
+        for i, r in enumerate(results)
+        if isinstance(r, InputError)
+    ]
+    return [None if isinstance(r, InputError) else r for r in results], findings
+
+
+@dataclass
+class ImageFinder:
+    """Finds image files under folders by relative path, then name, then name without export prefixes.
+
+    Every fallback is counted in `fallbacks`, for a finding.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Searched in this order; missing ones are skipped.
+    """
+
+    folders: Sequence[Path]
+    fallbacks: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def __post_init__(self) -> None:
+        self.folders = [f for f in dict.fromkeys(self.folders) if f.is_dir()]
+        self._by_name: dict[str, list[str]] | None = None
+        self._by_bare_name: dict[str, list[str]] = {}
+
+    def find(self, file_name: str) -> str | None:
+        """Path of the image with this (relative) file name or stem, or None."""
+        if is_inside(file_name):
+            for folder in self.folders:
+                candidate = folder / file_name
+                if candidate.suffix.lower() in SUFFIXES and candidate.is_file():
+                    return str(candidate)
+        name = PurePosixPath(file_name.replace("\\", "/")).name
+        if self._by_name is None:
+            self._index()
+        assert self._by_name is not None
+        found = self._by_name.get(name) or self._by_name.get(name.lower())
+        if not found:
+            found = self._by_name.get(PurePosixPath(name).stem if _has_suffix(name) else name)
+        if found:
+            self.fallbacks["name"] += 1
+            return found[0] if len(set(found)) == 1 else None
+        found = self._by_bare_name.get(_bare(name))
+        if found and len(set(found)) == 1:
+            self.fallbacks["name without export prefix"] += 1
+            return found[0]
+        return None
+
+    def _index(self) -> None:
+        self._by_name = defaultdict(list)
+        self._by_bare_name = defaultdict(list)
+        for folder in self.folders:
+            for path in walk_images(folder):
+                for key in dict.fromkeys((path.name, path.name.lower(), path.stem)):
+                    self._by_name[key].append(str(path))
+                self._by_bare_name[_bare(path.name)].append(str(path))
+
+    def finding(self) -> list[Finding]:
+        """One finding for each kind of fallback that was used."""
+        return [
+            Finding("DK110", f"{count} images found by {how}, not at the path stated", count=count)
+            for how, count in self.fallbacks.items()
+        ]
+
+
+def walk_images(folder: Path) -> list[Path]:
+    """All image files below a folder, sorted by relative path; hidden folders and files are passed over."""
+    found: list[Path] = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        found.extend(Path(root, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES)
+    return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
+
+
+def parse_image_sizes(text: str) -> ImageSizes:
+    """Image sizes from `640x480`, or from a CSV file with a column for the name and two for the size.
+
+    The columns are found by header (`file|file_name|image|filename|name`, `width|w`, `height|h`); without a header
+    they are taken in the order name, width, height.
+
+    Raises
+    ------
+    UsageError
+        Neither a size nor a file.
+    InputError
+        A row without two positive numbers.
+    """
+    match = re.fullmatch(r"\s*(\d+)\s*[xX,]\s*(\d+)\s*", text)
+    if match:
+        return ImageSizes(default=(float(match[1]), float(match[2])))
+    path = Path(text)
+    if not path.is_file():
+        raise UsageError(f"image sizes: `{text}` is neither a size like `640x480` nor a file")
+    with path.open(newline="", encoding="utf-8-sig") as handle:
+        rows = [row for row in csv.reader(handle) if row]
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    columns = [
+        next((header.index(n) for n in names if n in header), None)
+        for names in (("file", "file_name", "filename", "image", "name"), ("width", "w"), ("height", "h"))
+    ]
+    if None in columns:
+        columns, body, first_line = [0, 1, 2], rows, 1
+    else:
+        body, first_line = rows[1:], 2
+    sizes: dict[str, tuple[float, float]] = {}
+    for number, row in enumerate(body, first_line):
+        try:
+            name, width, height = row[columns[0]], float(row[columns[1]]), float(row[columns[2]])  # type: ignore[index]
+            if not (width > 0 and height > 0):
+                raise ValueError
+        except (IndexError, ValueError):
+            raise InputError(
+                f"found `{','.join(row)}`, expected name, width, height", path=path, place=f"line {number}"
+            ) from None
+        sizes[name] = sizes[PurePosixPath(name).stem] = (width, height)
+    return ImageSizes(by_name=sizes)
+
+
+def place(images: Images, targets: Iterable[tuple[int, Path]], mode: str) -> int:
+    """Link or copy image files to where a layout wants them; sources are never touched.
+
+    Parameters
+    ----------
+    images : Images
+    targets : iterable of (position, path)
+        Where the image at that position goes.
+    mode : {"link", "copy", "leave"}
+
+    Returns
+    -------
+    int
+        How many images have no file to place.
+    """
+    missing = 0
+    for position, target in targets:
+        source = images.paths[position]
+        if mode == "leave" or source is None:
+            missing += source is None
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if mode == "link":
+                target.symlink_to(Path(source).resolve())
+            else:
+                shutil.copyfile(source, target)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot place image: {error.strerror or error}") from error
+    return missing
+
+
+def _has_suffix(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def _bare(name: str) -> str:
+    stem = PurePosixPath(name).stem if _has_suffix(name) else name
+    return _EXPORT_SUFFIX.sub("", _EXPORT_PREFIX.sub("", stem)).lower()

@@ -1,0 +1,70 @@
+"""Find an implementation by its public name: a module file of the room first, then an entry point.
+
+A room is a package of detkit (`detkit.formats`, `detkit.evaluation.protocols`, ...). Every module in it whose
+name does not start with an underscore is an implementation and its file name is its public name. Other
+distributions add their own through an entry point group of the same name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+from difflib import get_close_matches
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from detkit.errors import UsageError
+
+__all__ = ["load", "names"]
+
+
+@lru_cache
+def names(room: str) -> tuple[str, ...]:
+    """Public names of all implementations in a room, sorted, own ones and plugged-in ones.
+
+    Parameters
+    ----------
+    room : str
+        Dotted package name, `detkit.formats`.
+
+    Returns
+    -------
+    tuple of str
+    """
+    package = importlib.import_module(room)
+    own = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
+    return tuple(sorted(own | {point.name for point in importlib.metadata.entry_points(group=room)}))
+
+
+@lru_cache
+def load(room: str, name: str) -> ModuleType | Any:
+    """The implementation of that name.
+
+    Parameters
+    ----------
+    room : str
+        Dotted package name, `detkit.formats`.
+    name : str
+        Public name, `coco`.
+
+    Returns
+    -------
+    module, or whatever the entry point names
+
+    Raises
+    ------
+    UsageError
+        No such name; the message lists the nearest ones.
+    """
+    if name not in names(room):
+        kind = room.rpartition(".")[2].rstrip("s")
+        close = get_close_matches(name, names(room), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(f'`{c}`' for c in close)}?" if close else None
+        raise UsageError(f"unknown {kind} `{name}`; known: {', '.join(names(room))}", hint=hint)
+    package = importlib.import_module(room)
+    if any(m.name == name for m in pkgutil.iter_modules(package.__path__)):
+        return importlib.import_module(f"{room}.{name}")
+    (point,) = [p for p in importlib.metadata.entry_points(group=room) if p.name == name][:1]
+    return point.load()

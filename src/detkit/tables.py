@@ -1,0 +1,530 @@
+"""The two frozen column tables that travel through detkit: `Dataset` (truth) and `Detections` (predictions).
+
+Columns are read-only NumPy arrays with one entry a row; there is no object per box. Rows are sorted by image with a
+stable sort, so rows of one image keep their file order and `offsets` cut the table into images. Ids live only in
+`Images` and `Categories`; rows point to positions there (`image_index`, `category_index`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from detkit.findings import Finding
+
+__all__ = ["Annotations", "Categories", "Dataset", "Detections", "Images", "Ragged", "Shapes", "Source", "id_array"]
+
+Units = Literal["pixels", "normalised"]
+_EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+def freeze(array: ArrayLike, dtype: Any = None) -> NDArray[Any]:
+    """A contiguous, read-only array; copied only where it must be."""
+    out = np.ascontiguousarray(array, dtype=dtype)
+    if out.flags.writeable:
+        out = out.view()
+        out.flags.writeable = False
+    return out
+
+
+def id_array(ids: Iterable[Any]) -> NDArray[Any]:
+    """Ids as int64 where all are integers that fit, else as objects (strings stay strings)."""
+    ids = list(ids)
+    if all(type(i) is int and -(2**63) <= i < 2**63 for i in ids):
+        return freeze(ids, np.int64)
+    out = np.empty(len(ids), dtype=object)
+    out[:] = ids
+    return freeze(out)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a table was read from: path as given, format name, SHA-256 of the content."""
+
+    path: str
+    format: str
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Rows of different length in one flat array: row i is `values[offsets[i]:offsets[i + 1]]`.
+
+    Parameters
+    ----------
+    offsets : (N + 1,) int64
+    values : (M, ...) array
+    """
+
+    offsets: NDArray[np.int64]
+    values: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offsets", freeze(self.offsets, np.int64))
+        object.__setattr__(self, "values", freeze(self.values))
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Any], shape: tuple[int, ...] = (), dtype: Any = np.float64) -> Ragged:
+        """Build from one sequence a row (None or empty for none); each is reshaped to `(-1, *shape)`."""
+        parts = [np.asarray(r if r is not None else [], dtype=dtype).reshape(-1, *shape) for r in rows]
+        lengths = np.fromiter((len(p) for p in parts), np.int64, len(parts))
+        values = np.concatenate(parts) if parts else np.empty((0, *shape), dtype)
+        return cls(np.concatenate([[0], np.cumsum(lengths)]), values)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> NDArray[Any]:
+        return self.values[self.offsets[i] : self.offsets[i + 1]]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Length of each row, (N,) int64."""
+        return np.diff(self.offsets)
+
+    def take(self, index: NDArray[np.int64]) -> Ragged:
+        """The rows at these positions, in this order."""
+        lengths = self.lengths()[index]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        source = np.repeat(self.offsets[:-1][index] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Ragged(offsets, self.values[source])
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Outlines of N rows: polygons flat in one array, masks run-length encoded.
+
+    Parameters
+    ----------
+    kind : (N,) uint8
+        `NONE` (not stated), `POLYGONS` (zero or more rings), `RLE` (compressed or uncompressed).
+    rings : Ragged
+        For each row the lengths (in points) of its rings, int64.
+    points : Ragged
+        For each row the points of all its rings, (M, 2) float64, pixels x, y (or shares, as the table's units).
+    rle : mapping of int to dict
+        Row -> `{"size": [height, width], "counts": bytes | str | list of int}` exactly as read.
+    """
+
+    NONE = 0
+    POLYGONS = 1
+    RLE = 2
+
+    kind: NDArray[np.uint8]
+    rings: Ragged
+    points: Ragged
+    rle: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", freeze(self.kind, np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Any]) -> Shapes:
+        """Build from COCO-style values: None, a list of flat polygons `[x, y, x, y, ...]`, or an RLE mapping."""
+        kind = np.zeros(len(rows), np.uint8)
+        rings: list[list[int]] = []
+        points: list[list[float]] = []
+        rle: dict[int, Mapping[str, Any]] = {}
+        for i, row in enumerate(rows):
+            lengths: list[int] = []
+            flat: list[float] = []
+            if isinstance(row, Mapping):
+                kind[i] = cls.RLE
+                rle[i] = row
+            elif row is not None:
+                kind[i] = cls.POLYGONS
+                for ring in row:
+                    lengths.append(len(ring) // 2)
+                    flat.extend(ring)
+            rings.append(lengths)
+            points.append(flat)
+        return cls(
+            kind,
+            Ragged.from_rows(rings, dtype=np.int64),
+            Ragged.from_rows(points, (2,)),
+            MappingProxyType(rle) if rle else _EMPTY,
+        )
+
+    def polygons(self, i: int) -> list[NDArray[np.float64]]:
+        """Rings of row i, each (P, 2) float64; empty for a row without polygons."""
+        cuts = np.cumsum(self.rings[i])[:-1] if len(self.rings[i]) else []
+        return list(np.split(self.points[i], cuts)) if len(self.rings[i]) else []
+
+    def take(self, index: NDArray[np.int64]) -> Shapes:
+        """The rows at these positions, in this order."""
+        rle: Mapping[int, Mapping[str, Any]] = _EMPTY
+        if self.rle:
+            rle = {new: self.rle[int(old)] for new, old in enumerate(index) if int(old) in self.rle}
+        return Shapes(self.kind[index], self.rings.take(index), self.points.take(index), rle)
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The images of a table.
+
+    Parameters
+    ----------
+    ids : (I,) int64 or object
+        Unique; int or str.
+    file_names : tuple of str
+        Relative to the image folder, with sub-folders, `/` between; empty where unknown.
+    sizes : (I, 2) float64
+        Width and height in pixels as displayed; NaN where unknown.
+    paths : tuple of (str or None)
+        The image file on this machine where one was found.
+    has_own_ids : bool
+        False when the format has no image ids and they were numbered from 1 while reading: predictions are then
+        matched by file name first.
+    extra : mapping of int to dict
+        Position -> fields of the source that have no column (licence, date, depth).
+    """
+
+    ids: NDArray[Any]
+    file_names: tuple[str, ...]
+    sizes: NDArray[np.float64]
+    paths: tuple[str | None, ...] = ()
+    has_own_ids: bool = True
+    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", freeze(self.ids))
+        object.__setattr__(self, "sizes", freeze(np.reshape(self.sizes, (-1, 2)), np.float64))
+        if not self.paths:
+            object.__setattr__(self, "paths", (None,) * len(self.ids))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, index: NDArray[np.int64]) -> Images:
+        """The images at these positions, in this order."""
+        positions = [int(i) for i in index]
+        return Images(
+            self.ids[index],
+            tuple(self.file_names[i] for i in positions),
+            self.sizes[index],
+            tuple(self.paths[i] for i in positions),
+            self.has_own_ids,
+            {n: self.extra[i] for n, i in enumerate(positions) if i in self.extra},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Categories:
+    """The classes of a table, in the source's order.
+
+    Parameters
+    ----------
+    ids : (K,) int64 or object
+        Unique.
+    names : tuple of str
+    supercategories : tuple of (str or None)
+    has_own_ids : bool
+        False when the format has no class ids and they were numbered from 1.
+    has_names : bool
+        False when the source has only numbers and `names` are these numbers as text.
+    extra : mapping of int to dict
+        Position -> fields without a column (keypoint names, skeleton, colour).
+    """
+
+    ids: NDArray[Any]
+    names: tuple[str, ...]
+    supercategories: tuple[str | None, ...] = ()
+    has_own_ids: bool = True
+    has_names: bool = True
+    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", freeze(self.ids))
+        if not self.supercategories:
+            object.__setattr__(self, "supercategories", (None,) * len(self.ids))
+
+    @classmethod
+    def from_names(cls, names: Sequence[str], *, has_names: bool = True) -> Categories:
+        """Classes numbered from 1 in the order given."""
+        ids = np.arange(1, len(names) + 1, dtype=np.int64)
+        return cls(ids, tuple(names), has_own_ids=False, has_names=has_names)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """Truth boxes, one row each, sorted by image (build through `Dataset.build`).
+
+    Parameters
+    ----------
+    image_index, category_index : (N,) int64
+        Positions in `Images` and `Categories`.
+    xywh : (N, 4) float64
+        As read: pixels, or shares of the image when the dataset's units are `normalised`.
+    area : (N,) float64
+        As the source states it; width times height where it states none.
+    is_crowd : (N,) bool
+        A region with many objects (COCO `iscrowd`).
+    is_ignored : (N,) bool
+        An object that is not to be scored (VOC `difficult`), kept apart from crowds.
+    ids : (N,) int64 or object
+        The source's ids, or 1.. in file order where it has none. May repeat.
+    source_row : (N,) int64
+        Position in the source's own order.
+    shapes : Shapes, optional
+        Polygons and masks.
+    keypoints : Ragged, optional
+        (P, 3) float64 rows x, y, visibility.
+    num_keypoints : (N,) int64, optional
+        As the source states it, -1 where it does not.
+    is_oriented : (N,) bool, optional
+        Rows whose four-point polygon is an oriented box; xywh is its bounding box.
+    attributes : mapping of str to (N,) array
+        Named columns: `truncated`, `occluded`, `pose`, ...
+    extra : mapping of int to dict
+        Row -> fields of the source that have no column.
+    """
+
+    image_index: NDArray[np.int64]
+    category_index: NDArray[np.int64]
+    xywh: NDArray[np.float64]
+    area: NDArray[np.float64]
+    is_crowd: NDArray[np.bool_]
+    is_ignored: NDArray[np.bool_]
+    ids: NDArray[Any]
+    source_row: NDArray[np.int64]
+    shapes: Shapes | None = None
+    keypoints: Ragged | None = None
+    num_keypoints: NDArray[np.int64] | None = None
+    is_oriented: NDArray[np.bool_] | None = None
+    attributes: Mapping[str, NDArray[Any]] = field(default_factory=lambda: _EMPTY)
+    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+
+    def __len__(self) -> int:
+        return len(self.image_index)
+
+    def take(self, index: NDArray[np.int64]) -> Annotations:
+        """The rows at these positions, in this order (the caller keeps them sorted by image)."""
+        index = np.asarray(index, dtype=np.int64)
+        extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else _EMPTY
+        return Annotations(
+            **{name: freeze(getattr(self, name)[index]) for name in _ROW_COLUMNS},
+            shapes=None if self.shapes is None else self.shapes.take(index),
+            keypoints=None if self.keypoints is None else self.keypoints.take(index),
+            num_keypoints=None if self.num_keypoints is None else freeze(self.num_keypoints[index]),
+            is_oriented=None if self.is_oriented is None else freeze(self.is_oriented[index]),
+            attributes={k: freeze(v[index]) for k, v in self.attributes.items()},
+            extra=extra,
+        )
+
+
+_ROW_COLUMNS = ("image_index", "category_index", "xywh", "area", "is_crowd", "is_ignored", "ids", "source_row")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A labelled dataset.
+
+    Parameters
+    ----------
+    images, categories, annotations
+        The tables.
+    splits : mapping of str to (M,) int64
+        Split name -> positions of its images. An image may be in several or in none.
+    units : {"pixels", "normalised"}
+        Of all coordinates; `normalised` only where image sizes are unknown.
+    info : mapping
+        Top-level fields of the source without a column (info, licenses, ...).
+    source : Source, optional
+    findings : tuple of Finding
+        What reading noticed.
+    """
+
+    images: Images
+    categories: Categories
+    annotations: Annotations
+    splits: Mapping[str, NDArray[np.int64]] = field(default_factory=lambda: _EMPTY)
+    units: Units = "pixels"
+    info: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    source: Source | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def build(
+        cls,
+        images: Images,
+        categories: Categories,
+        *,
+        image_index: ArrayLike,
+        category_index: ArrayLike,
+        xywh: ArrayLike,
+        area: ArrayLike | None = None,
+        is_crowd: ArrayLike | None = None,
+        is_ignored: ArrayLike | None = None,
+        ids: NDArray[Any] | None = None,
+        source_row: ArrayLike | None = None,
+        shapes: Shapes | None = None,
+        keypoints: Ragged | None = None,
+        num_keypoints: ArrayLike | None = None,
+        is_oriented: ArrayLike | None = None,
+        attributes: Mapping[str, NDArray[Any]] | None = None,
+        extra: Mapping[int, Mapping[str, Any]] | None = None,
+        **rest: Any,
+    ) -> Dataset:
+        """A dataset from columns in file order: fills what is not given, sorts by image, freezes.
+
+        Parameters are those of `Annotations` (by default: area is width times height, nothing is crowd or
+        ignored, ids and source rows count from 1 and 0) and, in `rest`, those of `Dataset`.
+        """
+        image_index = np.asarray(image_index, dtype=np.int64)
+        count = len(image_index)
+        boxes = np.asarray(xywh, dtype=np.float64).reshape(-1, 4)
+        table = Annotations(
+            image_index=image_index,
+            category_index=np.asarray(category_index, dtype=np.int64),
+            xywh=boxes,
+            area=boxes[:, 2] * boxes[:, 3] if area is None else np.asarray(area, np.float64),
+            is_crowd=_flags(is_crowd, count),
+            is_ignored=_flags(is_ignored, count),
+            ids=np.arange(1, count + 1) if ids is None else ids,
+            source_row=np.arange(count) if source_row is None else np.asarray(source_row, np.int64),
+            shapes=shapes,
+            keypoints=keypoints,
+            num_keypoints=None if num_keypoints is None else np.asarray(num_keypoints, np.int64),
+            is_oriented=None if is_oriented is None else np.asarray(is_oriented, np.bool_),
+            attributes=attributes or _EMPTY,
+            extra=extra or _EMPTY,
+        )
+        return cls(images, categories, table.take(np.argsort(image_index, kind="stable")), **rest)
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """(I + 1,) int64: rows of image i are `offsets[i]:offsets[i + 1]`."""
+        return _offsets(self.annotations.image_index, len(self.images))
+
+    def take_images(self, index: ArrayLike) -> Dataset:
+        """The dataset with only these images, in this order; splits are cut accordingly."""
+        index = np.asarray(index, dtype=np.int64)
+        new_position = np.full(len(self.images), -1, np.int64)
+        new_position[index] = np.arange(len(index))
+        mapped = new_position[self.annotations.image_index]
+        rows = np.flatnonzero(mapped >= 0)
+        rows = rows[np.argsort(mapped[rows], kind="stable")]
+        annotations = replace(self.annotations.take(rows), image_index=freeze(mapped[rows]))
+        splits = {name: new_position[members] for name, members in self.splits.items()}
+        splits = {name: freeze(members[members >= 0]) for name, members in splits.items()}
+        return replace(self, images=self.images.take(index), annotations=annotations, splits=splits)
+
+    def take_rows(self, index: ArrayLike) -> Dataset:
+        """The dataset with only these annotation rows, in table order; all images stay."""
+        rows = np.sort(np.asarray(index, dtype=np.int64))
+        return replace(self, annotations=self.annotations.take(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Predictions, one row each, sorted by image (build through `Detections.build`).
+
+    Parameters
+    ----------
+    images, categories
+        As the predictions know them; `evaluation.align` translates to the truth's.
+    image_index, category_index : (N,) int64
+    xywh : (N, 4) float64
+        As read: pixels, or shares of the image when units are `normalised`.
+    score : (N,) float64
+    area : (N,) float64
+        Box area, mask area or keypoint extent, as pycocotools' `loadRes` chooses (see `formats.coco`).
+    source_row : (N,) int64
+        Position in the source's own order.
+    shapes : Shapes, optional
+    keypoints : Ragged, optional
+    has_boxes : bool
+        False when the source stated no boxes and xywh comes from masks or keypoints.
+    units : {"pixels", "normalised"}
+    extra : mapping of int to dict
+    source : Source, optional
+    findings : tuple of Finding
+    """
+
+    images: Images
+    categories: Categories
+    image_index: NDArray[np.int64]
+    category_index: NDArray[np.int64]
+    xywh: NDArray[np.float64]
+    score: NDArray[np.float64]
+    area: NDArray[np.float64]
+    source_row: NDArray[np.int64]
+    shapes: Shapes | None = None
+    keypoints: Ragged | None = None
+    has_boxes: bool = True
+    units: Units = "pixels"
+    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+    source: Source | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def build(
+        cls,
+        images: Images,
+        categories: Categories,
+        *,
+        image_index: ArrayLike,
+        category_index: ArrayLike,
+        xywh: ArrayLike,
+        score: ArrayLike,
+        area: ArrayLike | None = None,
+        source_row: ArrayLike | None = None,
+        **rest: Any,
+    ) -> Detections:
+        """Predictions from columns in file order: fills what is not given, sorts by image, freezes."""
+        image_index = np.asarray(image_index, dtype=np.int64)
+        boxes = np.asarray(xywh, dtype=np.float64).reshape(-1, 4)
+        table = cls(
+            images,
+            categories,
+            image_index,
+            np.asarray(category_index, dtype=np.int64),
+            boxes,
+            np.asarray(score, dtype=np.float64),
+            boxes[:, 2] * boxes[:, 3] if area is None else np.asarray(area, np.float64),
+            np.arange(len(image_index)) if source_row is None else np.asarray(source_row, np.int64),
+            **rest,
+        )
+        return table.take(np.argsort(image_index, kind="stable"))
+
+    def __len__(self) -> int:
+        return len(self.image_index)
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """(I + 1,) int64: rows of image i are `offsets[i]:offsets[i + 1]`."""
+        return _offsets(self.image_index, len(self.images))
+
+    def take(self, index: ArrayLike) -> Detections:
+        """The rows at these positions, in this order (the caller keeps them sorted by image)."""
+        index = np.asarray(index)
+        index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
+        columns = ("image_index", "category_index", "xywh", "score", "area", "source_row")
+        extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else _EMPTY
+        return replace(
+            self,
+            **{name: freeze(getattr(self, name)[index]) for name in columns},
+            shapes=None if self.shapes is None else self.shapes.take(index),
+            keypoints=None if self.keypoints is None else self.keypoints.take(index),
+            extra=extra,
+        )
+
+
+def _flags(values: ArrayLike | None, count: int) -> NDArray[np.bool_]:
+    return np.zeros(count, np.bool_) if values is None else np.asarray(values, dtype=np.bool_)
+
+
+def _offsets(image_index: NDArray[np.int64], images: int) -> NDArray[np.int64]:
+    counts = np.bincount(image_index, minlength=images) if len(image_index) else np.zeros(images, np.int64)
+    return freeze(np.concatenate([[0], np.cumsum(counts)]), np.int64)
