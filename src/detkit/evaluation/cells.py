@@ -1,0 +1,154 @@
+"""Rows of truth and predictions laid out class by class, image by image, highest score first.
+
+A cell is one class in one image. Class order and image order are by ascending id, as the reference's are. Ties keep
+file order inside an image (class order before file order when classes are not told apart) and image order across.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.evaluation.protocols import Protocol
+from detkit.tables import Categories, Dataset, Detections
+
+__all__ = ["Layout", "class_names", "lay_out", "order_of_ids"]
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Sorted rows and where each cell and each class lies in them.
+
+    Parameters
+    ----------
+    classes : (K,) int64
+        Category positions in class order; one entry, -1, when classes are not told apart.
+    images : (I,) int64
+        Image positions in image order.
+    dt_row : (D,) int64
+        Rows of the detections table, in layout order, cut at the largest cap.
+    dt_rank : (D,) int32
+        Position inside the cell, 0 for the highest score.
+    gt_row : (G,) int64
+        Rows of the annotations table, in layout order.
+    cell_image : (C,) int64
+        Place of each non-empty cell in the image order.
+    cell_class : (C,) int64
+        Place in the class order.
+    dt_starts, gt_starts : (C + 1,) int64
+        Cell c holds `dt_row[dt_starts[c]:dt_starts[c + 1]]` and `gt_row[...]` likewise.
+    class_cells : (K + 1,) int64
+        Class k holds cells `class_cells[k]:class_cells[k + 1]`.
+    cut : int
+        Detections left out by the largest cap.
+    """
+
+    classes: Index
+    images: Index
+    dt_row: Index
+    dt_rank: NDArray[np.int32]
+    gt_row: Index
+    cell_image: Index
+    cell_class: Index
+    dt_starts: Index
+    gt_starts: Index
+    class_cells: Index
+    cut: int
+
+    def detections_of(self, k: int) -> slice:
+        """Where class k lies in `dt_row`."""
+        first, last = self.class_cells[k], self.class_cells[k + 1]
+        return slice(int(self.dt_starts[first]), int(self.dt_starts[last]))
+
+    def truths_of(self, k: int) -> slice:
+        """Where class k lies in `gt_row`."""
+        first, last = self.class_cells[k], self.class_cells[k + 1]
+        return slice(int(self.gt_starts[first]), int(self.gt_starts[last]))
+
+
+def order_of_ids(ids: NDArray[np.generic]) -> Index:
+    """Positions in ascending id order; numbers before text where both occur."""
+    if ids.dtype != object:
+        return np.argsort(ids, kind="stable")
+    keys = [(isinstance(i, str), i) for i in ids.tolist()]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+
+
+def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layout:
+    """The layout of a truth and its aligned detections under a protocol.
+
+    Parameters
+    ----------
+    truth : Dataset
+    detections : Detections
+        Aligned: image and category positions are the truth's.
+    protocol : Protocol
+        Its `class_wise` and largest cap are read.
+
+    Returns
+    -------
+    Layout
+    """
+    images = order_of_ids(truth.images.ids)
+    classes = order_of_ids(truth.categories.ids)
+    image_place, class_place = _inverse(images), _inverse(classes)
+    rows = truth.annotations
+    gt_image, gt_class = image_place[rows.image_index], class_place[rows.category_index]
+    dt_image, dt_class = image_place[detections.image_index], class_place[detections.category_index]
+    if not protocol.class_wise:
+        gt_tie, dt_tie = gt_class, dt_class
+        gt_class, dt_class = np.zeros_like(gt_class), np.zeros_like(dt_class)
+        classes = np.array([-1])
+        gt_order = np.lexsort((gt_tie, gt_image))
+        dt_order = np.lexsort((dt_tie, -detections.score, dt_image))
+    else:
+        gt_order = np.argsort(gt_class * len(images) + gt_image, kind="stable")
+        dt_order = np.lexsort((-detections.score, dt_class * len(images) + dt_image))
+    gt_key = (gt_class * len(images) + gt_image)[gt_order]
+    dt_key = (dt_class * len(images) + dt_image)[dt_order]
+    rank = _ranks(dt_key)
+    kept = rank < protocol.max_detections[-1]
+    if not kept.all():
+        dt_order, dt_key, rank = dt_order[kept], dt_key[kept], rank[kept]
+    cells = np.union1d(gt_key, dt_key)
+    width = max(1, len(images))
+    return Layout(
+        classes=classes,
+        images=images,
+        dt_row=dt_order,
+        dt_rank=rank.astype(np.int32),
+        gt_row=gt_order,
+        cell_image=cells % width,
+        cell_class=cells // width,
+        dt_starts=np.append(np.searchsorted(dt_key, cells), len(dt_key)),
+        gt_starts=np.append(np.searchsorted(gt_key, cells), len(gt_key)),
+        class_cells=np.searchsorted(cells, np.arange(len(classes) + 1) * width),
+        cut=int(np.count_nonzero(~kept)),
+    )
+
+
+def class_names(categories: Categories, layout: Layout) -> list[tuple[object, str]]:
+    """(id, name) of each class of the layout; (None, "all classes") when they are not told apart."""
+    if len(layout.classes) == 1 and layout.classes[0] == -1:
+        return [(None, "all classes")]
+    return [(categories.ids[k].item() if hasattr(categories.ids[k], "item") else categories.ids[k], categories.names[k])
+            for k in layout.classes]  # fmt: skip
+
+
+def _inverse(order: Index) -> Index:
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return place
+
+
+def _ranks(key: Index) -> Index:
+    """Position of each entry within its run of equal keys."""
+    if not len(key):
+        return np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    lengths = np.diff(np.append(starts, len(key)))
+    return np.arange(len(key)) - np.repeat(starts, lengths)

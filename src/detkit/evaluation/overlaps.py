@@ -1,0 +1,176 @@
+"""Overlap of detections and truths beyond boxes: masks and keypoints, as flat matrices cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit import masks
+from detkit.errors import InputError, UsageError
+from detkit.evaluation.cells import Layout
+from detkit.evaluation.protocols import Protocol
+from detkit.tables import Dataset, Detections, Shapes
+
+__all__ = ["CellOverlap", "cell_overlaps", "flat_overlaps"]
+
+#: (detection rows, annotation rows) -> (D, G) overlap
+CellOverlap = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
+
+
+def cell_overlaps(truth: Dataset, detections: Detections, protocol: Protocol) -> CellOverlap | None:
+    """How to compare the rows of one cell; None for boxes, which the matching kernel compares itself.
+
+    Raises
+    ------
+    InputError
+        Masks or keypoints are asked for and the truth or the predictions have none.
+    UsageError
+        Unknown iou type.
+    """
+    if protocol.iou_type == "bbox":
+        return None
+    if protocol.iou_type == "segm":
+        return _masks(truth, detections, protocol)
+    if protocol.iou_type == "keypoints":
+        return _keypoints(truth, detections, protocol)
+    raise UsageError(f"unknown iou type `{protocol.iou_type}`; known: bbox, segm, keypoints")
+
+
+def flat_overlaps(compare: CellOverlap, layout: Layout, cells: range) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Matrices of these cells one after the other, and where each starts.
+
+    Parameters
+    ----------
+    compare : CellOverlap
+    layout : Layout
+    cells : range
+
+    Returns
+    -------
+    flat : float64
+    starts : (len(cells),) int64
+    """
+    parts: list[NDArray[np.float64]] = []
+    starts = np.zeros(len(cells), np.int64)
+    total = 0
+    for n, c in enumerate(cells):
+        starts[n] = total
+        dt = layout.dt_row[layout.dt_starts[c] : layout.dt_starts[c + 1]]
+        gt = layout.gt_row[layout.gt_starts[c] : layout.gt_starts[c + 1]]
+        if len(dt) and len(gt):
+            part = compare(dt, gt).ravel()
+            total += len(part)
+            parts.append(part)
+    return (np.concatenate(parts) if parts else np.empty(0)), starts
+
+
+def _masks(truth: Dataset, detections: Detections, protocol: Protocol) -> CellOverlap:
+    gt_shapes = _require_shapes(truth.annotations.shapes, truth, "truth", truth.annotations.ids)
+    dt_shapes = detections.shapes
+    if dt_shapes is None and not (protocol.strict_parity and detections.has_boxes):
+        _require_shapes(None, detections, "predictions", detections.source_row)
+    elif dt_shapes is not None and not protocol.strict_parity:
+        _require_shapes(dt_shapes, detections, "predictions", detections.source_row)
+    sizes = truth.images.sizes
+
+    def encode(shapes: Shapes, row: int, image: int, box: NDArray[np.float64] | None) -> Any:
+        width, height = sizes[image]
+        if np.isnan(width) and shapes.kind[row] != Shapes.RLE:
+            raise InputError(
+                f"image `{truth.images.ids[image]}` has no size, which masks from polygons need",
+                hint="--images DIR or --image-sizes",
+            )
+        if shapes.kind[row] == Shapes.RLE:
+            return masks.to_rle(shapes.rle[row], height, width)
+        rings = [ring.ravel().tolist() for ring in shapes.polygons(row)]
+        if not rings and box is not None:
+            rings = [_outline(box)]
+        return masks.to_rle(rings, height, width)
+
+    image_of, crowd = truth.annotations.image_index, truth.annotations.is_crowd
+    drawn = dt_shapes if dt_shapes is not None else Shapes.from_rows([None] * len(detections))
+
+    def compare(dt: NDArray[np.int64], gt: NDArray[np.int64]) -> NDArray[np.float64]:
+        image = int(image_of[gt[0]])
+        dts = [encode(drawn, int(d), image, detections.xywh[d] if protocol.strict_parity else None) for d in dt]
+        gts = [encode(gt_shapes, int(g), image, None) for g in gt]
+        return masks.overlaps(dts, gts, crowd[gt])
+
+    return compare
+
+
+def _outline(box: NDArray[np.float64]) -> list[float]:
+    """Corners in the order the reference gives a box without a mask."""
+    x1, y1, x2, y2 = box[0], box[1], box[0] + box[2], box[1] + box[3]
+    return [x1, y1, x1, y2, x2, y2, x2, y1]
+
+
+def _require_shapes(shapes: Shapes | None, table: Dataset | Detections, role: str, ids: NDArray[Any]) -> Shapes:
+    path = None if table.source is None else table.source.path
+    hint = "score boxes with `--iou-type bbox`"
+    if shapes is None:
+        raise InputError(f"the {role} have no masks, which iou type `segm` compares", path=path, hint=hint)
+    missing = np.flatnonzero(shapes.kind == Shapes.NONE)
+    if len(missing):
+        raise InputError(
+            f"{len(missing)} of {len(shapes)} rows of the {role} have no mask (first: `{ids[missing[0]]}`)",
+            path=path,
+            hint=hint,
+        )
+    return shapes
+
+
+def _keypoints(truth: Dataset, detections: Detections, protocol: Protocol) -> CellOverlap:
+    """Object keypoint similarity.
+
+    Source: pycocotools 2.0.11, cocoeval.py, computeOks. NumPy's `exp` and `sum` are called as the reference calls
+    them: other implementations differ in the last bit.
+    """
+    sigmas = np.array(protocol.sigmas)
+    variances, count = (sigmas * 2) ** 2, len(sigmas)
+    _require_keypoints(truth, truth.annotations.keypoints, "truth", count)
+    _require_keypoints(detections, detections.keypoints, "predictions", count)
+    gt_points, dt_points = truth.annotations.keypoints, detections.keypoints
+    assert gt_points is not None
+    assert dt_points is not None
+    gt_boxes, gt_area = truth.annotations.xywh, truth.annotations.area
+
+    def compare(dt: NDArray[np.int64], gt: NDArray[np.int64]) -> NDArray[np.float64]:
+        found = np.stack([dt_points[d] for d in dt])
+        xd, yd = found[:, :, 0], found[:, :, 1]
+        out = np.zeros((len(dt), len(gt)))
+        for j, g in enumerate(gt):
+            xg, yg, vg = gt_points[g].T
+            visible = vg > 0
+            if visible.any():
+                dx, dy = xd - xg, yd - yg
+            else:
+                x, y, w, h = gt_boxes[g]
+                zero = np.zeros(count)
+                dx = np.maximum(zero, (x - w) - xd) + np.maximum(zero, xd - (x + w * 2))
+                dy = np.maximum(zero, (y - h) - yd) + np.maximum(zero, yd - (y + h * 2))
+            e = (dx**2 + dy**2) / variances / (gt_area[g] + np.spacing(1)) / 2
+            if visible.any():
+                e = np.ascontiguousarray(e[:, visible])
+            for i in range(len(dt)):
+                out[i, j] = np.sum(np.exp(-e[i])) / e.shape[1]
+        return out
+
+    return compare
+
+
+def _require_keypoints(table: Dataset | Detections, points: Any, role: str, count: int) -> None:
+    path = None if table.source is None else table.source.path
+    if points is None:
+        raise InputError(f"the {role} have no keypoints", path=path, hint="score boxes with `--iou-type bbox`")
+    wrong = np.flatnonzero(points.lengths() != count)
+    if len(wrong):
+        raise InputError(
+            f"{len(wrong)} rows of the {role} do not have {count} keypoints (first: row {wrong[0]} with "
+            f"{points.lengths()[wrong[0]]})",
+            path=path,
+            hint="give as many `--sigmas` as there are keypoints",
+        )

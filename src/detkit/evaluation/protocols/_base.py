@@ -1,0 +1,159 @@
+"""The record a protocol is, and the rows its metrics are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.errors import UsageError
+
+__all__ = ["Accumulate", "AreaRange", "Metric", "Protocol"]
+
+#: order, score, rank, outcome, truths, caps, recall_thresholds -> precision, recall, scores
+Accumulate = Callable[..., tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]
+
+
+@dataclass(frozen=True)
+class AreaRange:
+    """A named range of object areas in square pixels, both ends inclusive."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One reported number: which statistic, at which overlap, area range and cap.
+
+    Parameters
+    ----------
+    name : str
+        Key in `metrics`.
+    statistic : {"AP", "AR"}
+    iou : float, optional
+        One overlap threshold; None is the mean over all.
+    area : str
+        Name of an area range.
+    cap : int, optional
+        Position in `max_detections`; -1 is the largest.
+    named_cap : int, optional
+        The reference looks this cap up by value and answers -1 without it (`strict_parity` only).
+    """
+
+    name: str
+    statistic: Literal["AP", "AR"]
+    iou: float | None = None
+    area: str = "all"
+    cap: int = -1
+    named_cap: int | None = None
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How predictions are scored.
+
+    Parameters
+    ----------
+    name : str
+    iou_type : {"bbox", "segm", "keypoints"}
+    iou_thresholds : tuple of float
+        A match needs overlap >= threshold.
+    recall_thresholds : tuple of float
+        Where precision is read off (unused by areas under the whole curve).
+    area_ranges : tuple of AreaRange
+        The first holds everything.
+    max_detections : tuple of int
+        Caps per image and class (per image when not class-wise), ascending.
+    match_rule : {"greedy", "best"}
+        See `detkit.kernels.match`.
+    accumulate : callable
+        Outcomes in score order -> precision, recall, scores.
+    metrics : tuple of Metric
+        What is reported; the first is the headline.
+    class_wise : bool
+        False: classes are not told apart.
+    crowds_match_many : bool
+        Whether a crowd matches many detections over the detection's area; else it is an ignored truth.
+    sigmas : tuple of float
+        Keypoint standard deviations.
+    strict_iou : bool
+        A match needs overlap > threshold.
+    score_threshold : float, optional
+        Detections below it are left out.
+    area : {"stated", "box"}
+        Which truth area is held against the ranges.
+    at_image_size : float, optional
+        Areas are scaled as if each image's longer side had this many pixels.
+    strict_parity : bool
+        Reproduce the reference also where it is known to be wrong.
+    """
+
+    name: str
+    iou_type: str
+    iou_thresholds: tuple[float, ...]
+    recall_thresholds: tuple[float, ...]
+    area_ranges: tuple[AreaRange, ...]
+    max_detections: tuple[int, ...]
+    match_rule: Literal["greedy", "best"]
+    accumulate: Accumulate = field(repr=False)
+    metrics: tuple[Metric, ...] = ()
+    class_wise: bool = True
+    crowds_match_many: bool = True
+    sigmas: tuple[float, ...] = ()
+    strict_iou: bool = False
+    score_threshold: float | None = None
+    area: Literal["stated", "box"] = "stated"
+    at_image_size: float | None = None
+    strict_parity: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.iou_thresholds or not all(0 < t <= 1 for t in self.iou_thresholds):
+            raise UsageError(f"iou thresholds must lie in (0, 1], found {list(self.iou_thresholds)}")
+        if list(self.iou_thresholds) != sorted(set(self.iou_thresholds)):
+            raise UsageError(f"iou thresholds must ascend, found {list(self.iou_thresholds)}")
+        if not self.max_detections or not all(isinstance(m, int) and m > 0 for m in self.max_detections):
+            raise UsageError(f"max detections must be positive whole numbers, found {list(self.max_detections)}")
+        names = [a.name for a in self.area_ranges]
+        if len(set(names)) != len(names):
+            raise UsageError(f"area range names must differ, found {names}")
+        for a in self.area_ranges:
+            if not (a.low <= a.high and not math.isnan(a.low + a.high)):
+                raise UsageError(f"area range `{a.name}` is empty: {a.low} to {a.high}")
+        object.__setattr__(self, "max_detections", tuple(sorted(self.max_detections)))
+
+    @property
+    def reference_threshold(self) -> int:
+        """Position of the threshold that single matches are reported at: 0.5 where it is one, else the first."""
+        return self.iou_thresholds.index(0.5) if 0.5 in self.iou_thresholds else 0
+
+    def matching_thresholds(self) -> NDArray[np.float64]:
+        """(T,) float64: thresholds as the kernels take them, moved up by one step when `strict_iou`."""
+        thresholds = np.array(self.iou_thresholds)
+        return np.nextafter(thresholds, np.inf) if self.strict_iou else thresholds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting as plain values, for the result file."""
+        return {
+            "name": self.name,
+            "iou_type": self.iou_type,
+            "iou_thresholds": list(self.iou_thresholds),
+            "iou_comparison": ">" if self.strict_iou else ">=",
+            "recall_thresholds": len(self.recall_thresholds),
+            "area_ranges": {a.name: [a.low, a.high] for a in self.area_ranges},
+            "area": self.area,
+            "at_image_size": self.at_image_size,
+            "max_detections": list(self.max_detections),
+            "match_rule": self.match_rule,
+            "accumulation": self.accumulate.__name__,
+            "class_wise": self.class_wise,
+            "crowds_match_many": self.crowds_match_many,
+            "score_threshold": self.score_threshold,
+            "sigmas": list(self.sigmas) or None,
+            "strict_parity": self.strict_parity,
+        }

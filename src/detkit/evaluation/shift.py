@@ -1,0 +1,89 @@
+"""Class numbers that are off by one: found by what moving them would do to the score."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.evaluation.engine import score
+from detkit.evaluation.protocols import Metric, Protocol
+from detkit.evaluation.result import metric_value
+from detkit.findings import Finding
+from detkit.tables import Dataset, Detections, freeze
+
+if TYPE_CHECKING:
+    from detkit.evaluation.result import Evaluation
+
+__all__ = ["shifted_classes"]
+
+_SUSPICIOUS = 0.3
+_FACTOR = 2.0
+
+
+def shifted_classes(result: Evaluation) -> list[Finding]:
+    """Finding `DK703` when boxes fit well, classes do not, and moving every class number by one mends it.
+
+    Looked for only where AP at the reference overlap is below 0.3: the class-agnostic AP must be at least twice as
+    high, and a shift must at least double it too.
+
+    Parameters
+    ----------
+    result : Evaluation
+
+    Returns
+    -------
+    list of Finding
+        Empty, or one.
+    """
+    protocol = _reduced(result.protocol)
+    truth, detections = result.truth, result.detections
+    if protocol.iou_type != "bbox" or len(truth.categories) < 2 or not len(detections):
+        return []
+    here = _ap(truth, detections, protocol)
+    if here is None or here >= _SUSPICIOUS:
+        return []
+    agnostic = _ap(truth, detections, replace(protocol, class_wise=False))
+    if agnostic is None or agnostic < max(_FACTOR * here, 0.05):
+        return []
+    for what, moved in _candidates(truth, detections):
+        there = _ap(truth, moved, protocol)
+        if there is not None and there >= max(_FACTOR * here, agnostic / 2):
+            message = (
+                f"class numbers look shifted: AP{protocol.iou_thresholds[0] * 100:.0f} is {here:.3f}, {there:.3f} with "
+                f"{what}, {agnostic:.3f} without regard to class"
+            )
+            return [Finding("DK703", message)]
+    return []
+
+
+def _reduced(protocol: Protocol) -> Protocol:
+    t = protocol.iou_thresholds[protocol.reference_threshold]
+    return replace(protocol, iou_thresholds=(t,), area_ranges=protocol.area_ranges[:1])
+
+
+def _ap(truth: Dataset, detections: Detections, protocol: Protocol) -> float | None:
+    return metric_value(Metric("AP", "AP"), protocol, score(truth, detections, protocol))
+
+
+def _candidates(truth: Dataset, detections: Detections) -> list[tuple[str, Detections]]:
+    """The detections with every class moved, by id and by position."""
+    ids = truth.categories.ids
+    count = len(ids)
+    tables: list[tuple[str, NDArray[np.int64]]] = []
+    if ids.dtype != object:
+        place = {int(i): n for n, i in enumerate(ids)}
+        for step in (1, -1):
+            tables.append((f"every class id {step:+d}", np.array([place.get(int(i) + step, -1) for i in ids])))
+        for first in (0, 1):
+            if not np.array_equal(ids, np.arange(first, first + count)):
+                positions = np.where((ids >= first) & (ids < first + count), ids - first, -1)
+                tables.append((f"class ids read as positions from {first}", positions))
+    out = []
+    for what, table in tables:
+        moved = table[detections.category_index]
+        kept = detections.take(moved >= 0)
+        out.append((what, replace(kept, category_index=freeze(moved[moved >= 0], np.int64))))
+    return out

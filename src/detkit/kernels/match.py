@@ -1,0 +1,299 @@
+"""Assign detections to truths, cell by cell, over any overlap matrix.
+
+A cell is one image and one class. Detections of a cell lie in a row, highest score first; so do its truths, in file
+order. Two ways to assign: `greedy` (COCO) and `best` (Pascal VOC). Neither knows what the overlap is: boxes are
+computed on the way from the one IoU expression, everything else (masks, keypoints) comes in as a flat matrix.
+
+Outcome of a detection at one area range and threshold: `FALSE` (unmatched), `TRUE` (matched), `IGNORED`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.kernels._jit import jit, readonly
+from detkit.kernels.iou import box_iou
+
+__all__ = ["FALSE", "IGNORED", "TRUE", "Cells", "Matched", "match"]
+
+FALSE, TRUE, IGNORED = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Detections and truths of consecutive cells, as the matching kernels take them.
+
+    Parameters
+    ----------
+    dt_starts, gt_starts : (C + 1,) int64
+        Cell c holds detections `dt_starts[c]:dt_starts[c + 1]` and truths likewise.
+    dt_area, gt_area : (D,), (G,) float64
+        Areas that are held against the area ranges.
+    gt_ignored : (G,) bool
+        Truths that are ignored at every area range (crowds included).
+    gt_crowd : (G,) bool
+        Truths that may be matched many times.
+    gt_uncounted : (G,) bool
+        Truths whose match counts as none (the reference's annotation id 0); normally all False.
+    """
+
+    dt_starts: NDArray[np.int64]
+    gt_starts: NDArray[np.int64]
+    dt_area: NDArray[np.float64]
+    gt_area: NDArray[np.float64]
+    gt_ignored: NDArray[np.bool_]
+    gt_crowd: NDArray[np.bool_]
+    gt_uncounted: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """What `match` found.
+
+    Parameters
+    ----------
+    outcome : (A, T, D) uint8
+        `FALSE`, `TRUE` or `IGNORED`.
+    gt_ignored : (A, G) bool
+        Truths ignored at each area range.
+    iou : (D,) float64
+        At the first area range and the reference threshold: overlap with the partner, or with the nearest truth of
+        the cell where there is none.
+    partners : (A, T, D) int32
+        Truth position in its cell, -1 for none; of shape (0, 0, D) unless asked for.
+    """
+
+    outcome: NDArray[np.uint8]
+    gt_ignored: NDArray[np.bool_]
+    iou: NDArray[np.float64]
+    partners: NDArray[np.int32]
+
+
+@jit
+def _greedy(overlap: Any, ignored: Any, crowd: Any, threshold: float, used: Any, order: Any, partner: Any) -> None:
+    """Partner of each detection of one cell at one threshold, by the rule of COCO.
+
+    Source: pycocotools 2.0.11, cocoeval.py, evaluateImg. `order` lists truths not ignored first; a later truth of
+    equal overlap wins; the search stops at the first ignored truth once a real match exists.
+    """
+    for d in range(overlap.shape[0]):
+        best = min(threshold, 1 - 1e-10)
+        match = -1
+        for g in order:
+            if used[g] and not crowd[g]:
+                continue
+            if match > -1 and not ignored[match] and ignored[g]:
+                break
+            if overlap[d, g] < best:
+                continue
+            best = overlap[d, g]
+            match = g
+        partner[d] = match
+        if match > -1:
+            used[match] = True
+
+
+@jit
+def _best(overlap: Any, ignored: Any, threshold: float, used: Any, partner: Any) -> None:
+    """Partner of each detection of one cell at one threshold, by the rule of Pascal VOC.
+
+    Source: VOCdevkit, VOCevaldet.m. Each detection looks at its best-overlap truth only (the first of equal ones);
+    a second hit on a truth has no partner; an ignored truth can be hit many times.
+    """
+    for d in range(overlap.shape[0]):
+        best = -1.0
+        match = -1
+        for g in range(overlap.shape[1]):
+            if overlap[d, g] > best:
+                best = overlap[d, g]
+                match = g
+        if match > -1 and (best < threshold or (used[match] and not ignored[match])):
+            match = -1
+        partner[d] = match
+        if match > -1:
+            used[match] = True
+
+
+@jit
+def _cell(
+    overlap: Any,
+    dt_area: Any,
+    gt_area: Any,
+    gt_ignored: Any,
+    gt_crowd: Any,
+    gt_uncounted: Any,
+    thresholds: Any,
+    ranges: Any,
+    best_only: bool,
+    reference: int,
+    outcome: Any,
+    partners: Any,
+    gt_out: Any,
+    iou_out: Any,
+) -> None:
+    dets, truths = overlap.shape
+    ignored = np.empty(truths, np.bool_)
+    used = np.empty(truths, np.bool_)
+    order = np.empty(truths, np.int64)
+    partner = np.empty(dets, np.int64)
+    for a in range(ranges.shape[0]):
+        low, high = ranges[a, 0], ranges[a, 1]
+        n = 0
+        for g in range(truths):
+            ignored[g] = gt_ignored[g] or gt_area[g] < low or gt_area[g] > high
+            gt_out[a, g] = ignored[g]
+            if not ignored[g]:
+                order[n] = g
+                n += 1
+        for g in range(truths):
+            if ignored[g]:
+                order[n] = g
+                n += 1
+        for t in range(thresholds.shape[0]):
+            used[:] = False
+            if best_only:
+                _best(overlap, ignored, thresholds[t], used, partner)
+            else:
+                _greedy(overlap, ignored, gt_crowd, thresholds[t], used, order, partner)
+            for d in range(dets):
+                g = partner[d]
+                if g > -1 and ignored[g]:
+                    outcome[a, t, d] = IGNORED
+                elif g > -1 and not gt_uncounted[g]:
+                    outcome[a, t, d] = TRUE
+                elif dt_area[d] < low or dt_area[d] > high:
+                    outcome[a, t, d] = IGNORED
+                else:
+                    outcome[a, t, d] = FALSE
+                if partners.shape[0] > 0:
+                    partners[a, t, d] = g
+                if a == 0 and t == reference:
+                    iou_out[d] = overlap[d, g] if g > -1 else 0.0
+                    if g < 0:
+                        for other in range(truths):
+                            iou_out[d] = max(iou_out[d], overlap[d, other])
+
+
+@jit
+def _cells(
+    dt_xywh: Any,
+    gt_xywh: Any,
+    flat: Any,
+    flat_starts: Any,
+    dt_starts: Any,
+    gt_starts: Any,
+    dt_area: Any,
+    gt_area: Any,
+    gt_ignored: Any,
+    gt_crowd: Any,
+    gt_uncounted: Any,
+    thresholds: Any,
+    ranges: Any,
+    best_only: bool,
+    reference: int,
+    outcome: Any,
+    partners: Any,
+    gt_out: Any,
+    iou_out: Any,
+) -> None:
+    from_boxes = flat_starts.shape[0] == 0
+    for c in range(dt_starts.shape[0] - 1):
+        d0, d1, g0, g1 = dt_starts[c], dt_starts[c + 1], gt_starts[c], gt_starts[c + 1]
+        overlap = np.empty((d1 - d0, g1 - g0))
+        if from_boxes:
+            for d in range(d0, d1):
+                for g in range(g0, g1):
+                    overlap[d - d0, g - g0] = box_iou(dt_xywh, d, gt_xywh, g, gt_crowd[g])
+        else:
+            at = flat_starts[c]
+            for d in range(d1 - d0):
+                for g in range(g1 - g0):
+                    overlap[d, g] = flat[at + d * (g1 - g0) + g]
+        _cell(
+            overlap,
+            dt_area[d0:d1],
+            gt_area[g0:g1],
+            gt_ignored[g0:g1],
+            gt_crowd[g0:g1],
+            gt_uncounted[g0:g1],
+            thresholds,
+            ranges,
+            best_only,
+            reference,
+            outcome[:, :, d0:d1],
+            partners[:, :, d0:d1],
+            gt_out[:, g0:g1],
+            iou_out[d0:d1],
+        )
+
+
+def match(
+    cells: Cells,
+    thresholds: NDArray[np.float64],
+    ranges: NDArray[np.float64],
+    *,
+    rule: str,
+    boxes: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    overlaps: tuple[NDArray[np.float64], NDArray[np.int64]] | None = None,
+    reference: int = 0,
+    with_partners: bool = False,
+) -> Matched:
+    """Outcome of every detection at every area range and overlap threshold.
+
+    Parameters
+    ----------
+    cells : Cells
+    thresholds : (T,) float64
+        Overlap thresholds; a match needs overlap >= threshold.
+    ranges : (A, 2) float64
+        Area ranges, both ends inclusive.
+    rule : {"greedy", "best"}
+    boxes : ((D, 4) float64, (G, 4) float64), optional
+        Detection and truth boxes xywh: overlaps are computed on the way.
+    overlaps : (flat float64, (C,) int64), optional
+        Instead of boxes: each cell's (D, G) matrix in C order from its start in `flat`.
+    reference : int
+        Which threshold `Matched.iou` speaks of.
+    with_partners : bool
+        Whether the partner of each detection is wanted.
+
+    Returns
+    -------
+    Matched
+    """
+    dets, truths = len(cells.dt_area), len(cells.gt_area)
+    outcome = np.empty((len(ranges), len(thresholds), dets), np.uint8)
+    gt_out = np.empty((len(ranges), truths), np.bool_)
+    partners = np.empty(outcome.shape if with_partners else (0, 0, dets), np.int32)
+    iou = np.empty(dets)
+    none = np.empty((0, 4))
+    dt_xywh, gt_xywh = boxes if boxes is not None else (none, none)
+    flat, starts = overlaps if overlaps is not None else (np.empty(0), np.empty(0, np.int64))
+    if boxes is None and overlaps is None:
+        raise ValueError("either boxes or overlaps must be given")
+    _cells(
+        readonly(dt_xywh, np.float64),
+        readonly(gt_xywh, np.float64),
+        readonly(flat, np.float64),
+        readonly(starts, np.int64),
+        readonly(cells.dt_starts, np.int64),
+        readonly(cells.gt_starts, np.int64),
+        readonly(cells.dt_area, np.float64),
+        readonly(cells.gt_area, np.float64),
+        readonly(cells.gt_ignored, np.bool_),
+        readonly(cells.gt_crowd, np.bool_),
+        readonly(cells.gt_uncounted, np.bool_),
+        readonly(thresholds, np.float64),
+        readonly(ranges, np.float64),
+        {"greedy": False, "best": True}[rule],
+        reference,
+        outcome,
+        partners,
+        gt_out,
+        iou,
+    )
+    return Matched(outcome, gt_out, iou, partners)
