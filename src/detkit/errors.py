@@ -56,9 +56,7 @@ class MissingExtraError(UsageError):
     """An optional dependency is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            f"this needs `{package}`, which is not installed", hint=f'pip install "detkit[{extra}]"'
-        )
+        super().__init__(f"this needs `{package}`, which is not installed", hint=f'pip install "detkit[{extra}]"')
 
 
 class InputError(DetkitError):
@@ -108,9 +106,7 @@ class InvalidRowsError(InputError):
         lines = [f"{count} unusable {noun}", *(f"  {place}" for place in places)]
         if count > len(places):
             lines.append(f"  and {count - len(places)} more")
-        super().__init__(
-            "\n".join(lines), path=path, hint="mend them, or leave them out with `--drop-invalid`"
-        )
+        super().__init__("\n".join(lines), path=path, hint="mend them, or leave them out with `--drop-invalid`")
         self.count = count
 
 

@@ -14,7 +14,7 @@ __all__ = ["evaluate"]
 def __getattr__(name: str) -> Any:
     """`evaluate`, loaded when first asked for: the gate needs none of its imports."""
     if name == "evaluate":
-        from detkit.evaluation.evaluate import evaluate
+        from detkit.evaluation.scoring import evaluate
 
         return evaluate
     raise AttributeError(name)

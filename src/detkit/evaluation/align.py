@@ -148,6 +148,9 @@ def _match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], 
             attempts.append(("position (the truth's format has no image ids)", by_id))
     counts = [int(np.count_nonzero(found >= 0)) for _, found in attempts]
     best = max(range(len(attempts)), key=lambda i: (counts[i], -i))
+    if attempts[0][0] == "image id" and counts[0] and counts[best] < len(predicted):
+        # Some ids meet, and names do not explain everything: numbers in file names may be other images' ids.
+        best = 0
     how, found = attempts[best]
     findings = []
     if (
@@ -376,9 +379,9 @@ def _by_position(theirs: Categories, ours: Categories, detections: Detections) -
     used = np.unique(detections.category_index)
     if len(used) and used[-1] >= len(ours):
         row = int(np.flatnonzero(detections.category_index == used[-1])[0])
+        image = _label(detections.images, int(detections.image_index[row]))
         raise InputError(
-            f"class number {theirs.names[used[-1]]} in image `{_label(detections.images, int(detections.image_index[row]))}`"
-            f" is out of range: the truth has {len(ours)} classes (0 to {len(ours) - 1})",
+            f"class number {theirs.names[used[-1]]} in image `{image}` is out of range: the truth has {len(ours)} classes (0 to {len(ours) - 1})",
             path=None if detections.source is None else detections.source.path,
             hint="name the classes of the predictions with `--names FILE`",
         )

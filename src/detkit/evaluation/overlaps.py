@@ -32,6 +32,9 @@ def cell_overlaps(truth: Dataset, detections: Detections, protocol: Protocol) ->
     """
     if protocol.iou_type == "bbox":
         return None
+    if not len(truth.annotations) and protocol.iou_type in ("segm", "keypoints"):
+        # A truth without rows states no masks and lacks none: no cell will ask.
+        return lambda dt, gt: np.zeros((len(dt), len(gt)))
     if protocol.iou_type == "segm":
         return _masks(truth, detections, protocol)
     if protocol.iou_type == "keypoints":
@@ -76,28 +79,27 @@ def _masks(truth: Dataset, detections: Detections, protocol: Protocol) -> CellOv
         _require_shapes(dt_shapes, detections, "predictions", detections.source_row)
     sizes = truth.images.sizes
 
-    def encode(shapes: Shapes, row: int, image: int, box: NDArray[np.float64] | None) -> Any:
-        width, height = sizes[image]
-        if np.isnan(width) and shapes.kind[row] != Shapes.RLE:
+    def encode(shapes: Shapes, rows: NDArray[np.int64], image: int, outline_boxes: bool) -> list[dict[str, Any]]:
+        if np.isnan(sizes[image]).any() and (shapes.kind[rows] != Shapes.RLE).any():
             raise InputError(
                 f"image `{truth.images.ids[image]}` has no size, which masks from polygons need",
                 hint="--images DIR or --image-sizes",
             )
-        if shapes.kind[row] == Shapes.RLE:
-            return masks.to_rle(shapes.rle[row], height, width)
-        rings = [ring.ravel().tolist() for ring in shapes.polygons(row)]
-        if not rings and box is not None:
-            rings = [_outline(box)]
-        return masks.to_rle(rings, height, width)
+        values: list[Any] = []
+        for row in rows.tolist():
+            rings = [ring.ravel().tolist() for ring in shapes.polygons(row)]
+            if not rings and outline_boxes and shapes.kind[row] != Shapes.RLE:
+                rings = [_outline(detections.xywh[row])]
+            values.append(shapes.rle[row] if shapes.kind[row] == Shapes.RLE else rings)
+        return masks.to_rles(values, np.repeat(sizes[image : image + 1], len(rows), axis=0))
 
     image_of, crowd = truth.annotations.image_index, truth.annotations.is_crowd
     drawn = dt_shapes if dt_shapes is not None else Shapes.from_rows([None] * len(detections))
 
     def compare(dt: NDArray[np.int64], gt: NDArray[np.int64]) -> NDArray[np.float64]:
         image = int(image_of[gt[0]])
-        dts = [encode(drawn, int(d), image, detections.xywh[d] if protocol.strict_parity else None) for d in dt]
-        gts = [encode(gt_shapes, int(g), image, None) for g in gt]
-        return masks.overlaps(dts, gts, crowd[gt])
+        found = encode(drawn, dt, image, protocol.strict_parity)
+        return masks.overlaps(found, encode(gt_shapes, gt, image, False), crowd[gt])
 
     return compare
 
@@ -139,6 +141,9 @@ def _keypoints(truth: Dataset, detections: Detections, protocol: Protocol) -> Ce
     gt_boxes, gt_area = truth.annotations.xywh, truth.annotations.area
 
     def compare(dt: NDArray[np.int64], gt: NDArray[np.int64]) -> NDArray[np.float64]:
+        if protocol.strict_parity and not protocol.class_wise:
+            # The reference looks for rows of class -1 and finds none.
+            return np.zeros((len(dt), len(gt)))
         found = np.stack([dt_points[d] for d in dt])
         xd, yd = found[:, :, 0], found[:, :, 1]
         out = np.zeros((len(dt), len(gt)))

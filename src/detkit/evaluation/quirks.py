@@ -52,6 +52,13 @@ def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
             f"AP is taken at the largest cap {protocol.max_detections[-1]}; pycocotools looks for {caps} and gives -1"
         )
         findings.append(Finding("DK706", message))
+    third = {row.parity_cap for row in protocol.metrics if row.parity_cap is not None}
+    if third and len(protocol.max_detections) > max(third) + 1:
+        message = f"sizes and single overlaps are taken at the largest cap, in pycocotools at the third one: {tail}"
+        findings.append(Finding("DK706", message))
+    if protocol.iou_type == "keypoints" and not protocol.class_wise:
+        message = f"keypoints without regard to class, for which pycocotools matches nothing: {tail}"
+        findings.append(Finding("DK706", message))
     return findings
 
 

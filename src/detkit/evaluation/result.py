@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detkit._version import __version__
 from detkit.evaluation.cells import class_names
 from detkit.evaluation.engine import Scored
-from detkit.evaluation.protocols import Metric, Protocol
+from detkit.evaluation.protocols import UNLIMITED, Metric, Protocol
 from detkit.findings import Finding
 from detkit.kernels.match import FALSE, TRUE
 from detkit.tables import Dataset, Detections, Source
@@ -234,6 +234,8 @@ def metric_value(row: Metric, protocol: Protocol, scored: Scored, classes: Seque
         if row.named_cap not in protocol.max_detections:
             return None
         cap = protocol.max_detections.index(row.named_cap)
+    elif protocol.strict_parity and row.parity_cap is not None and row.parity_cap < len(protocol.max_detections):
+        cap = row.parity_cap
     values = scored.precision if row.statistic == "AP" else scored.recall
     if row.iou is not None:
         if row.iou not in protocol.iou_thresholds:
@@ -250,7 +252,7 @@ def summarize_classes(protocol: Protocol, scored: Scored, truth: Dataset) -> tup
     """One row a class: every AP row of the protocol, and recall at the largest cap."""
     rows = [row for row in metric_rows(protocol) if row.statistic == "AP"]
     largest = protocol.max_detections[-1]
-    recall = Metric("AR" if largest > 10**6 else f"AR{largest}", "AR")
+    recall = Metric("AR" if largest >= UNLIMITED else f"AR{largest}", "AR")
     layout = scored.layout
     found = []
     for k, (category_id, name) in enumerate(class_names(truth.categories, layout)):

@@ -34,6 +34,7 @@ __all__ = [
     "parse_image_sizes",
     "read_dataset",
     "read_detections",
+    "read_names",
     "write_dataset",
     "write_detections",
 ]
@@ -127,6 +128,13 @@ def read_detections(path: str | Path, format: str = "auto", options: ReadOptions
         name = detect(folder, "detections") if format == "auto" else format
         detections: Detections = _function(name, "detections", "read")(folder, options or ReadOptions())
     return _with_path(detections, path)
+
+
+def read_names(path: str | Path) -> tuple[str, ...]:
+    """Class names in the order of their numbers, from a text, YAML or JSON file."""
+    from detkit.formats._names import read_names as read
+
+    return read(_existing(path))
 
 
 def write_dataset(

@@ -20,9 +20,7 @@ from detkit.tables import Images
 
 __all__ = ["SUFFIXES", "ImageFinder", "displayed_size", "displayed_sizes", "is_inside", "parse_image_sizes", "place"]
 
-SUFFIXES = frozenset(
-    ".bmp .dng .jpeg .jpg .mpo .png .tif .tiff .webp .pfm .heic .avif .jp2 .gif .ppm .pgm".split()
-)
+SUFFIXES = frozenset(".bmp .dng .jpeg .jpg .mpo .png .tif .tiff .webp .pfm .heic .avif .jp2 .gif .ppm .pgm".split())
 _EXPORT_PREFIX = re.compile(r"^(?:[0-9a-f]{6,36}[-_]|\d{10,}[-_])", re.IGNORECASE)
 _EXPORT_SUFFIX = re.compile(r"_(?:jpe?g|png|bmp|webp)\.rf\.[0-9a-f]{8,}$", re.IGNORECASE)
 _ROTATED = (5, 6, 7, 8)
@@ -63,9 +61,7 @@ def displayed_size(path: str | Path) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def displayed_sizes(
-    paths: Sequence[str | None], jobs: int
-) -> tuple[list[tuple[int, int] | None], list[Finding]]:
+def displayed_sizes(paths: Sequence[str | None], jobs: int) -> tuple[list[tuple[int, int] | None], list[Finding]]:
     """Displayed sizes of many image files, read in parallel.
 
     Parameters
@@ -91,9 +87,7 @@ def displayed_sizes(
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         results = list(pool.map(one, paths, chunksize=64))
     findings = [
-        Finding("DK404", str(r.message), file=paths[i])
-        for i, r in enumerate(results)
-        if isinstance(r, InputError)
+        Finding("DK404", str(r.message), file=paths[i]) for i, r in enumerate(results) if isinstance(r, InputError)
     ]
     return [None if isinstance(r, InputError) else r for r in results], findings
 

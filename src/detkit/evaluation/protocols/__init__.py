@@ -10,9 +10,9 @@ from typing import Any
 
 from detkit import registry
 from detkit.errors import UsageError
-from detkit.evaluation.protocols._base import AreaRange, Metric, Protocol
+from detkit.evaluation.protocols._base import UNLIMITED, AreaRange, Metric, Protocol
 
-__all__ = ["AreaRange", "Metric", "Protocol", "get", "names"]
+__all__ = ["UNLIMITED", "AreaRange", "Metric", "Protocol", "get", "names"]
 
 _ROOM = "detkit.evaluation.protocols"
 

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from detkit.errors import UsageError
 
-__all__ = ["Accumulate", "AreaRange", "Metric", "Protocol"]
+__all__ = ["UNLIMITED", "Accumulate", "AreaRange", "Metric", "Protocol"]
+
+#: A cap that cuts nothing.
+UNLIMITED = 2**31 - 1
 
 #: order, score, rank, outcome, truths, caps, recall_thresholds -> precision, recall, scores
 Accumulate = Callable[..., tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]
@@ -44,6 +47,8 @@ class Metric:
         Position in `max_detections`; -1 is the largest.
     named_cap : int, optional
         The reference looks this cap up by value and answers -1 without it (`strict_parity` only).
+    parity_cap : int, optional
+        The reference takes the cap at this position, whatever stands behind it (`strict_parity` only).
     """
 
     name: str
@@ -52,6 +57,7 @@ class Metric:
     area: str = "all"
     cap: int = -1
     named_cap: int | None = None
+    parity_cap: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,17 +144,17 @@ class Protocol:
         return np.nextafter(thresholds, np.inf) if self.strict_iou else thresholds
 
     def to_dict(self) -> dict[str, Any]:
-        """Every setting as plain values, for the result file."""
+        """Every setting as plain values, for the result file; no limit is null."""
         return {
             "name": self.name,
             "iou_type": self.iou_type,
             "iou_thresholds": list(self.iou_thresholds),
             "iou_comparison": ">" if self.strict_iou else ">=",
             "recall_thresholds": len(self.recall_thresholds),
-            "area_ranges": {a.name: [a.low, a.high] for a in self.area_ranges},
+            "area_ranges": {a.name: [a.low, a.high if math.isfinite(a.high) else None] for a in self.area_ranges},
             "area": self.area,
             "at_image_size": self.at_image_size,
-            "max_detections": list(self.max_detections),
+            "max_detections": [m if m < UNLIMITED else None for m in self.max_detections],
             "match_rule": self.match_rule,
             "accumulation": self.accumulate.__name__,
             "class_wise": self.class_wise,

@@ -27,17 +27,17 @@ _SIZES = (AreaRange("medium", _SMALL, _MEDIUM), AreaRange("large", _MEDIUM, _LAR
 
 _BOX_METRICS = (
     Metric("AP", "AP", named_cap=100),
-    Metric("AP50", "AP", iou=0.5),
-    Metric("AP75", "AP", iou=0.75),
-    Metric("APsmall", "AP", area="small"),
-    Metric("APmedium", "AP", area="medium"),
-    Metric("APlarge", "AP", area="large"),
+    Metric("AP50", "AP", iou=0.5, parity_cap=2),
+    Metric("AP75", "AP", iou=0.75, parity_cap=2),
+    Metric("APsmall", "AP", area="small", parity_cap=2),
+    Metric("APmedium", "AP", area="medium", parity_cap=2),
+    Metric("APlarge", "AP", area="large", parity_cap=2),
     Metric("AR1", "AR", cap=0),
     Metric("AR10", "AR", cap=1),
     Metric("AR100", "AR", cap=2),
-    Metric("ARsmall", "AR", area="small"),
-    Metric("ARmedium", "AR", area="medium"),
-    Metric("ARlarge", "AR", area="large"),
+    Metric("ARsmall", "AR", area="small", parity_cap=2),
+    Metric("ARmedium", "AR", area="medium", parity_cap=2),
+    Metric("ARlarge", "AR", area="large", parity_cap=2),
 )
 _KEYPOINT_METRICS = (
     Metric("AP", "AP", named_cap=20),

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from detkit.errors import UsageError
 from detkit.evaluation.averaging import area_under_curve
-from detkit.evaluation.protocols._base import AreaRange, Metric, Protocol
+from detkit.evaluation.protocols._base import UNLIMITED, AreaRange, Metric, Protocol
 
 __all__ = ["protocol"]
-
-UNLIMITED = 2**31 - 1
 
 
 def protocol(iou_type: str) -> Protocol:

@@ -22,7 +22,7 @@ from detkit.evaluation.result import (
 )
 from detkit.evaluation.shift import shifted_classes
 from detkit.findings import Finding
-from detkit.tables import Dataset, Detections, freeze
+from detkit.tables import Dataset, freeze
 
 __all__ = ["evaluate"]
 
@@ -123,4 +123,3 @@ def _ignored(truth: Dataset) -> list[Finding]:
     if not count:
         return []
     return [Finding("DK707", f"{count} difficult (ignored) truths are not scored", count=count)]
-

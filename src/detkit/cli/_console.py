@@ -1,0 +1,98 @@
+"""The only place that prints: data to stdout, everything else to stderr, colours only on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from detkit.findings import Finding, Loss
+
+__all__ = ["configure", "error", "findings", "hint", "losses", "out", "status", "working"]
+
+_FINDINGS_SHOWN = 12
+_COLOURS = {"red": "31", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
+_quiet = False
+
+
+def configure(*, quiet: bool) -> None:
+    """Set once, before a command runs."""
+    global _quiet  # noqa: PLW0603
+    _quiet = quiet
+
+
+def out(text: str) -> None:
+    """Data: one text to stdout, as it is."""
+    _write(sys.stdout, text if text.endswith("\n") else text + "\n")
+
+
+def status(text: str) -> None:
+    """What happened: a line to stderr."""
+    if not _quiet:
+        _write(sys.stderr, text + "\n")
+
+
+def hint(text: str) -> None:
+    """What to do next: a line to stderr."""
+    status(_paint("hint:", "cyan") + " " + text)
+
+
+def error(text: str) -> None:
+    """What went wrong: to stderr, also when quiet."""
+    first, _, rest = text.partition("\n")
+    lines = [_paint("error:", "red") + " " + first]
+    for line in rest.splitlines():
+        lines.append(_paint("hint:", "cyan") + line[5:] if line.startswith("hint:") else line)
+    _write(sys.stderr, "\n".join(lines) + "\n")
+
+
+def findings(found: Iterable[Finding]) -> None:
+    """What a reader noticed: errors and warnings first, a line each, cut after a dozen."""
+    rank = {"error": 0, "warning": 1, "info": 2}
+    ordered = sorted(found, key=lambda f: rank[f.severity])
+    for finding in ordered[:_FINDINGS_SHOWN]:
+        colour = {"error": "red", "warning": "yellow", "info": "dim"}[finding.severity]
+        where = f"{finding.where}: " if finding.where else ""
+        status(f"{_paint(finding.severity, colour)} {finding.code}: {where}{finding.message}")
+    if len(ordered) > _FINDINGS_SHOWN:
+        status(f"and {len(ordered) - _FINDINGS_SHOWN} more findings (all of them: --format json)")
+
+
+def losses(lost: Iterable[Loss]) -> None:
+    """What a conversion lost, a line each."""
+    for loss in lost:
+        status(f"{_paint('lost', 'yellow')} {loss}")
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """A spinner on stderr while something takes long; nothing where stderr is no terminal."""
+    if _quiet or not _is_terminal(sys.stderr):
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _paint(text: str, colour: str) -> str:
+    if not _is_terminal(sys.stderr):
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,53 @@
+"""From errors to exit codes: 0 passed, 1 judged and failed, 2 wrong request or input, 3 cannot be judged, 4 a bug."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+
+from detkit import errors
+from detkit.cli import _console
+
+__all__ = ["configure", "run"]
+
+FAILED, WRONG, UNDECIDED, BUG, INTERRUPTED = 1, 2, 3, 4, 130
+_CODES = ((errors.CannotJudgeError, UNDECIDED), (errors.DetkitError, WRONG))
+_debug = bool(os.environ.get("DETKIT_DEBUG"))
+
+
+def configure(*, debug: bool) -> None:
+    """Set once, before a command runs."""
+    global _debug  # noqa: PLW0603
+    _debug = _debug or debug
+
+
+def run(app: Callable[[], object]) -> None:
+    """Call the program and exit; every error becomes one message and one code."""
+    try:
+        app()
+    except errors.DetkitError as error:
+        _console.error(str(error))
+        sys.exit(next(code for kind, code in _CODES if isinstance(error, kind)))
+    except KeyboardInterrupt:
+        _console.error("interrupted")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _console.error(f"{place}{error.strerror or error}")
+        sys.exit(WRONG)
+    except MemoryError:
+        _console.error("out of memory\nhint: score a part with --split, --classes or --image-list")
+        sys.exit(WRONG)
+    except Exception as error:
+        if _debug:
+            raise
+        _console.error(
+            f"a bug in detkit: {type(error).__name__}: {error}\nhint: run again with `detkit --debug ...` and report it"
+        )
+        sys.exit(BUG)

@@ -1,0 +1,180 @@
+"""Options that mean the same in every command, and how their texts are read."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from detkit.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from detkit.formats import ImageSizes
+
+__all__ = [
+    "ClassesOption",
+    "DropInvalid",
+    "FromFormat",
+    "ImageSizesOption",
+    "ImagesDir",
+    "Layout",
+    "NamesOption",
+    "Output",
+    "Overwrite",
+    "Rendering",
+    "ScoreThreshold",
+    "Split",
+    "VocOffset",
+    "area_ranges",
+    "caps",
+    "floats",
+    "image_list",
+    "image_sizes",
+    "listed",
+    "names",
+    "one_of",
+    "split_classes",
+    "thresholds",
+]
+
+
+class Rendering(StrEnum):
+    """How a result is rendered."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+    csv = "csv"
+
+
+Split = Annotated[str | None, typer.Option("--split", help="Read this split only; `all` for every image.")]
+ImagesDir = Annotated[Path | None, typer.Option("--images", help="Folder of the image files.")]
+ImageSizesOption = Annotated[
+    str | None, typer.Option("--image-sizes", help="`640x480`, or a CSV with name, width and height.")
+]
+NamesOption = Annotated[
+    Path | None, typer.Option("--names", help="File with class names in the order of their numbers.")
+]
+ClassesOption = Annotated[
+    str | None,
+    typer.Option("--classes", help="Only these classes, comma between; or a file of names, as --names."),
+]
+VocOffset = Annotated[
+    int, typer.Option("--voc-offset", min=0, max=1, help="1: VOC pixels count from 1 and include both ends.")
+]
+Layout = Annotated[str | None, typer.Option("--layout", help="Column layout of text predictions, when two fit.")]
+DropInvalid = Annotated[bool, typer.Option("--drop-invalid", help="Go on without unusable rows, and say so.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")]
+FromFormat = Annotated[str, typer.Option("--from", help="Format of the input, by default recognised by content.")]
+ScoreThreshold = Annotated[
+    float | None, typer.Option("--score-threshold", "--conf", help="Keep scores >= this.", min=0.0)
+]
+
+
+def listed(text: str | None) -> list[str] | None:
+    """Parts between commas; a part may be quoted to hold a comma. None stays None."""
+    if text is None:
+        return None
+    import csv
+
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    return [part.strip() for part in parts if part.strip()]
+
+
+def split_classes(classes: str | None, given_names: Path | None) -> tuple[list[str] | None, tuple[str, ...] | None]:
+    """(classes to score, class names by number): `--classes FILE` names numbers, `--classes a,b` selects."""
+    if classes is not None and Path(classes).is_file() and given_names is None:
+        return None, names(Path(classes))
+    return listed(classes), names(given_names)
+
+
+def names(path: Path | None) -> tuple[str, ...] | None:
+    """Class names from a file: a line each, or the `names` of a YAML."""
+    if path is None:
+        return None
+    from detkit.formats import read_names
+
+    return read_names(path)
+
+
+def image_sizes(text: str | None) -> ImageSizes | None:
+    """Image sizes from `640x480` or a CSV file."""
+    if text is None:
+        return None
+    from detkit.formats import parse_image_sizes
+
+    return parse_image_sizes(text)
+
+
+def thresholds(text: str | None) -> tuple[float, ...] | None:
+    """Overlap thresholds from `0.5,0.75` or `0.5:0.95:0.05` (both ends included)."""
+    if text is None:
+        return None
+    try:
+        if ":" in text:
+            low, high, step = (float(part) for part in text.split(":"))
+            count = round((high - low) / step) + 1
+            if not (0 < step and 0 < count <= 1000):
+                raise ValueError
+            import numpy as np
+
+            return tuple(np.linspace(low, high, count).tolist())
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"iou thresholds: found `{text}`, expected `0.5,0.75` or `0.5:0.95:0.05`") from None
+
+
+def caps(text: str | None) -> tuple[int, ...] | None:
+    """Caps on detections per image from `1,10,100`."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"max detections: found `{text}`, expected whole numbers such as `1,10,100`") from None
+
+
+def area_ranges(text: str | None) -> tuple[tuple[str, float, float], ...] | None:
+    """Named size ranges from `tiny:0-16,rest:16-inf`, side lengths in pixels; `all` comes first by itself."""
+    if text is None:
+        return None
+    ranges = [("all", 0.0, 1e10)]
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([^:\s]+)\s*:\s*([0-9.]+)\s*-\s*([0-9.]+|inf)\s*", part)
+        if not match:
+            raise UsageError(f"area ranges: found `{part}`, expected `name:low-high` with side lengths in pixels")
+        low, high = float(match[2]), float(match[3])
+        ranges.append((match[1], low**2, high**2))
+    return tuple(ranges)
+
+
+def floats(text: str | None, flag: str) -> tuple[float, ...] | None:
+    """Numbers with commas between."""
+    try:
+        return None if text is None else tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{flag}: found `{text}`, expected numbers with commas between") from None
+
+
+def one_of(value: str | None, flag: str, *allowed: str) -> Any:
+    """The value, once it is one of those allowed."""
+    if value is not None and value not in allowed:
+        raise UsageError(f"{flag}: found `{value}`, expected {' or '.join(allowed)}")
+    return value
+
+
+def image_list(text: str | None) -> list[str] | None:
+    """Image names or ids from a text file (a line each) or with commas between."""
+    if text is None:
+        return None
+    if Path(text).is_file():
+        try:
+            lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"not a readable text file: {error}", path=text) from error
+        return [line.strip() for line in lines if line.strip()]
+    return listed(text)

@@ -1,0 +1,103 @@
+"""`detkit convert`: one format to another, with a report of what was lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from detkit.cli import _console, _options
+
+__all__ = ["convert"]
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="Dataset or predictions, any format.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="File or folder to write.", show_default=False)],
+    to: Annotated[
+        str | None, typer.Option("--to", help="Target format: coco, yolo, voc, csv.", show_default=False)
+    ] = None,
+    source_format: _options.FromFormat = "auto",
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="dataset or detections, where both would fit.", show_default=False)
+    ] = None,
+    split: _options.Split = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="For predictions: dataset that gives sizes, ids and classes.")
+    ] = None,
+    images: _options.ImagesDir = None,
+    place_images: Annotated[
+        str | None, typer.Option("--place-images", help="link, copy or leave the image files.")
+    ] = None,
+    image_sizes: _options.ImageSizesOption = None,
+    names: _options.NamesOption = None,
+    shapes: Annotated[str, typer.Option("--shapes", help="Outlines: keep, box (their boxes) or drop.")] = "keep",
+    crowds: Annotated[
+        str, typer.Option("--crowds", help="Where crowds do not fit: drop, keep, or difficult (voc).")
+    ] = "drop",
+    ignored: Annotated[str, typer.Option("--ignored", help="Where difficult flags do not fit: keep or drop.")] = "keep",
+    category_ids: Annotated[
+        str, typer.Option("--category-ids", help="Where ids are written: keep, dense (1..K) or coco91.")
+    ] = "keep",
+    voc_offset: _options.VocOffset = 1,
+    layout: _options.Layout = None,
+    clip: Annotated[bool, typer.Option("--clip", help="Cut boxes to their images.")] = False,
+    drop_invalid: Annotated[
+        bool, typer.Option("--drop-invalid", help="Leave out boxes without area or outside the image.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 and write nothing when anything is lost.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, write nothing.")] = False,
+    overwrite: _options.Overwrite = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Convert a labelled dataset, or predictions, to another format.
+
+    Example: detkit convert VOCdevkit/VOC2012 voc-as-yolo --to yolo
+    """
+    from detkit import api
+
+    arguments: dict[str, Any] = {
+        "source_format": source_format,
+        "kind": _options.one_of(kind, "--kind", "dataset", "detections"),
+        "truth": truth,
+        "clip": clip,
+        "drop_invalid": drop_invalid,
+        "overwrite": overwrite,
+        "read_options": {
+            "split": None if split == "all" else split,
+            "images_dir": images,
+            "image_sizes": _options.image_sizes(image_sizes),
+            "names": _options.names(names),
+            "voc_offset": voc_offset,
+            "layout": layout,
+        },
+        "write_options": {
+            "place_images": _options.one_of(place_images, "--place-images", "link", "copy", "leave"),
+            "shapes": _options.one_of(shapes, "--shapes", "keep", "box", "drop"),
+            "crowds": _options.one_of(crowds, "--crowds", "drop", "keep", "difficult"),
+            "ignored": _options.one_of(ignored, "--ignored", "keep", "drop"),
+            "category_ids": _options.one_of(category_ids, "--category-ids", "keep", "dense", "coco91"),
+            "voc_offset": voc_offset,
+        },
+    }
+    with _console.working("converting"):
+        result = api.convert(source, target, to, dry_run=dry_run or strict, **arguments)
+        lossy = bool(result.losses) or any(f.severity == "error" for f in result.findings)
+        if strict and not lossy and not dry_run:
+            result = api.convert(source, target, to, **arguments)
+    if as_json:
+        _console.out(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
+    _console.findings(result.findings)
+    _console.losses(result.losses)
+    refused = strict and lossy
+    done = "would write" if dry_run or refused else "wrote"
+    _console.status(
+        f"{done} {target}: {result.images} images, {result.boxes} boxes, {result.source_format} to {result.target_format}"
+    )
+    if refused:
+        _console.error("something would be lost, and --strict allows no loss: nothing was written")
+        raise typer.Exit(1)
+    if result.kind == "dataset" and not dry_run:
+        _console.hint(f"detkit stats {target}")

@@ -1,0 +1,70 @@
+"""`detkit demo`: the whole pipeline on the bundled dataset of drawn shapes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detkit.cli import _console
+from detkit.errors import InputError
+
+__all__ = ["demo"]
+
+_RULES = ("AP>=0.50", "AP50>=0.70", "worst_class.AP50>=0.50", "recall@score=0.3>=0.60")
+
+
+def demo(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Keep what is made in this new folder.")] = None,
+) -> None:
+    """Convert, score, gate and compare the bundled dataset of 60 drawn images; needs no network.
+
+    Example: detkit demo
+    """
+    from detkit import api, reports
+
+    started = time.perf_counter()
+    source = demo_folder()
+    with tempfile.TemporaryDirectory(prefix="detkit-demo-") as scratch:
+        place = Path(scratch) if output is None else output
+        place.mkdir(parents=True, exist_ok=True)
+        _step(f"detkit stats {source.name}/data.yaml")
+        from detkit.reports import _stats
+
+        _console.out(_stats.text(api.stats(source / "data.yaml")))
+        for target, to in (("as-coco", "coco"), ("as-voc", "voc")):
+            _step(f"detkit convert {source.name}/data.yaml {target} --to {to}")
+            done = api.convert(source / "data.yaml", place / target, to)
+            lost = "; ".join(map(str, done.losses)) or "nothing lost"
+            _console.out(f"{done.images} images, {done.boxes} boxes, {done.source_format} to {to}: {lost}\n")
+        _step(f"detkit eval as-coco {source.name}/predictions/yolo " + " ".join(f"--require '{r}'" for r in _RULES))
+        result = api.evaluate(place / "as-coco", source / "predictions" / "yolo")
+        verdict = api.gate(result, _RULES)
+        _console.out(reports.render("text", result, verdict))
+        _step(f"detkit eval as-voc {source.name}/predictions/voc --protocol voc2012")
+        voc = api.evaluate(place / "as-voc", source / "predictions" / "voc", protocol="voc2012")
+        _console.out(f"mAP = {voc.metrics['mAP']:.4f} (difficult objects are not scored under VOC)\n")
+        _step("detkit gate worse.json --baseline result.json (a rule: AP may drop by at most 0.02)")
+        worse = api.evaluate(place / "as-coco", source / "predictions" / "coco_worse.json")
+        from detkit.evaluation.gate import Rule
+
+        _console.out("\n".join(reports.text.gate_lines(api.gate(worse, [Rule("AP", max_drop=0.02)], baseline=result))))
+    _console.out(f"\ndemo done in {time.perf_counter() - started:.1f} s")
+    _console.hint("score your own: detkit eval TRUTH PREDICTIONS")
+    raise typer.Exit(0 if verdict.outcome == "pass" else 1)
+
+
+def demo_folder() -> Path:
+    """The demo dataset: carried in the installed package, or beside it in a checkout."""
+    for folder in (resources.files("detkit") / "_demo", Path(__file__).parents[3] / "fixtures" / "demo"):
+        if (Path(str(folder)) / "data.yaml").is_file():
+            return Path(str(folder))
+    raise InputError("the demo dataset is not in this installation", hint="pip install --force-reinstall detkit")
+
+
+def _step(command: str) -> None:
+    _console.out(f"$ {command}")

@@ -1,0 +1,72 @@
+"""`detkit doctor`: the environment, honestly."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+
+from detkit.cli import _console
+
+__all__ = ["doctor"]
+
+_CORE = ("numpy", "numba", "typer", "rich", "pillow", "pycocotools", "msgspec", "PyYAML", "defusedxml")
+_EXTRAS = {
+    "onnxruntime": "cpu",
+    "onnxruntime-gpu": "gpu",
+    "onnx": "cpu or gpu",
+    "albumentations": "augment",
+    "matplotlib": "report",
+    "av": "video",
+    "pyarrow": "parquet",
+    "distributed": "scale",
+}
+
+
+def doctor() -> None:
+    """Show versions, optional parts, the kernel cache, and what stands in the way.
+
+    Example: detkit doctor
+    """
+    from detkit import kernels
+    from detkit._version import __version__
+
+    lines = [
+        f"detkit {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        f"processors: {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}",
+        "",
+    ]
+    lines += [f"  {name:<18} {_version(name) or 'MISSING'}" for name in _CORE]
+    lines.append("")
+    for name, extra in _EXTRAS.items():
+        version = _version(name)
+        lines.append(f"  {name:<18} {version or f'not installed (extra: {extra})'}")
+    lines += ["", f"kernel cache: {kernels.cache_folder()}"]
+    problems = _problems()
+    lines += [f"problem: {p}" for p in problems] or ["no problem found"]
+    _console.out("\n".join(lines))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _problems() -> list[str]:
+    problems = []
+    if _version("onnxruntime") and _version("onnxruntime-gpu"):
+        problems.append(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other; "
+            "mend: pip uninstall onnxruntime onnxruntime-gpu, then install one of them"
+        )
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        problems.append("NUMBA_DISABLE_JIT is set: kernels run as Python, about a hundred times slower")
+    if sys.flags.optimize:
+        problems.append("Python runs with -O: its own checks are off")
+    problems += [
+        f"{name} is missing; mend: pip install --force-reinstall detkit" for name in _CORE if not _version(name)
+    ]
+    return problems

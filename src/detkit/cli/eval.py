@@ -1,0 +1,163 @@
+"""`detkit eval`: score predictions, and judge the score when rules are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from detkit.cli import _console, _options
+from detkit.cli._write import deliver
+from detkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from detkit.evaluation.gate import GateReport
+    from detkit.evaluation.result import Evaluation
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    truth: Annotated[Path, typer.Argument(help="Labelled dataset, any format.", show_default=False)],
+    predictions: Annotated[Path, typer.Argument(help="Predictions, any format.", show_default=False)],
+    protocol: Annotated[str, typer.Option("--protocol", help="coco, voc2007, voc2012.")] = "coco",
+    iou_type: Annotated[str, typer.Option("--iou-type", help="bbox, segm, keypoints.")] = "bbox",
+    format: Annotated[_options.Rendering, typer.Option("--format", help="How the result is rendered.")] = (
+        _options.Rendering.text
+    ),
+    output: _options.Output = None,
+    overwrite: _options.Overwrite = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option("--require", "--fail-under", help="Rule such as 'AP>=0.40'; may be repeated."),
+    ] = None,
+    rules: Annotated[Path | None, typer.Option("--rules", help="File with gate rules.")] = None,
+    baseline: Annotated[Path | None, typer.Option("--baseline", help="Earlier result for max_drop rules.")] = None,
+    split: _options.Split = None,
+    truth_format: Annotated[str, typer.Option("--truth-format", help="Format of the truth.")] = "auto",
+    predictions_format: Annotated[
+        str, typer.Option("--predictions-format", help="Format of the predictions.")
+    ] = "auto",
+    images: _options.ImagesDir = None,
+    image_sizes: _options.ImageSizesOption = None,
+    names: _options.NamesOption = None,
+    classes: _options.ClassesOption = None,
+    image_list: Annotated[
+        str | None, typer.Option("--image-list", help="Only these images: a file, or names or ids with commas.")
+    ] = None,
+    class_map: Annotated[
+        Path | None, typer.Option("--class-map", help="File: class of the predictions -> class of the truth.")
+    ] = None,
+    unmapped: Annotated[
+        str, typer.Option("--unmapped", help="Classes the truth lacks: ignore, count or error.")
+    ] = "ignore",
+    ignore_category: Annotated[
+        list[str] | None, typer.Option("--ignore-category", help="Class whose boxes are regions to ignore.")
+    ] = None,
+    class_agnostic: Annotated[bool, typer.Option("--class-agnostic", help="Do not tell classes apart.")] = False,
+    iou_thresholds: Annotated[
+        str | None, typer.Option("--iou-thresholds", "--iou-threshold", "--iou", help="0.5,0.75 or 0.5:0.95:0.05.")
+    ] = None,
+    max_detections: Annotated[
+        str | None, typer.Option("--max-detections", help="Caps per image and class: 1,10,100.")
+    ] = None,
+    area_ranges: Annotated[
+        str | None, typer.Option("--area-ranges", help="tiny:0-16,rest:16-inf (side lengths in pixels).")
+    ] = None,
+    area: Annotated[str | None, typer.Option("--area", help="Which truth area counts: stated or box.")] = None,
+    at_image_size: Annotated[
+        float | None, typer.Option("--at-image-size", help="Judge sizes as if the longer side had this many pixels.")
+    ] = None,
+    score_threshold: _options.ScoreThreshold = None,
+    sigmas: Annotated[str | None, typer.Option("--sigmas", help="Keypoint sigmas, comma between.")] = None,
+    textbook: Annotated[
+        bool, typer.Option("--textbook", help="The course notes' procedure: score > 0.5, IoU > 0.5, area.")
+    ] = False,
+    strict_iou: Annotated[bool, typer.Option("--strict-iou", help="A match needs IoU > threshold.")] = False,
+    accumulation: Annotated[
+        str | None, typer.Option("--accumulation", help="Print the accumulation table of this class.")
+    ] = None,
+    matches: Annotated[
+        Path | None, typer.Option("--matches", help="Write a row per box to this .csv or .parquet.")
+    ] = None,
+    save_matches: Annotated[
+        Path | None, typer.Option("--save-matches", help="Write outcomes to this .npz, hashed in the result.")
+    ] = None,
+    min_coverage: Annotated[
+        float | None, typer.Option("--min-coverage", min=0, max=1, help="Least share of images with predictions.")
+    ] = None,
+    voc_offset: _options.VocOffset = 1,
+    layout: _options.Layout = None,
+    drop_invalid: _options.DropInvalid = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Predictions outside the truth are an error.")] = False,
+    strict_parity: Annotated[
+        bool, typer.Option("--strict-parity", help="Answer as pycocotools does even where it errs.")
+    ] = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+) -> None:
+    """Score predictions against truth; with rules, exit 1 when one fails.
+
+    Example: detkit eval instances.json results.json --require 'AP>=0.40'
+    """
+    from detkit import api
+
+    chosen, given_names = _options.split_classes(classes, names)
+    settings = api.EvaluationSettings(
+        protocol=protocol,
+        iou_type=iou_type,
+        iou_thresholds=_options.thresholds(iou_thresholds),
+        max_detections=_options.caps(max_detections),
+        area_ranges=_options.area_ranges(area_ranges),
+        area=_options.one_of(area, "--area", "stated", "box"),
+        at_image_size=at_image_size,
+        sigmas=_options.floats(sigmas, "--sigmas"),
+        class_agnostic=class_agnostic,
+        strict_iou=strict_iou,
+        textbook=textbook,
+        score_threshold=score_threshold,
+        truth_format=truth_format,
+        predictions_format=predictions_format,
+        split=split,
+        images_dir=images,
+        image_sizes=_options.image_sizes(image_sizes),
+        names=given_names,
+        voc_offset=voc_offset,
+        layout=layout,
+        jobs=jobs,
+        classes=chosen,
+        images=_options.image_list(image_list),
+        class_map=class_map,
+        unmapped=_options.one_of(unmapped, "--unmapped", "ignore", "count", "error"),
+        ignore_category=ignore_category or (),
+        drop_invalid=drop_invalid,
+        strict=strict,
+        min_coverage=min_coverage,
+        strict_parity=strict_parity,
+        with_partners=matches is not None,
+    )
+    demands = [*(require or []), *(api.load_rules(rules) if rules else [])]
+    if baseline is not None and not demands:
+        raise UsageError("a baseline without rules says nothing", hint="add --rules FILE or --require 'AP>=0.40'")
+    earlier = api.load_baseline(baseline) if baseline else None
+    with _console.working("scoring"):
+        result = api.evaluate(truth, predictions, settings)
+    _console.findings(result.findings)
+    if save_matches is not None:
+        result = api.save_matches(result, save_matches, overwrite=overwrite)
+    if matches is not None:
+        api.write_matches(result, matches, overwrite=overwrite)
+    verdict = api.gate({"result": result}, demands, baseline=earlier) if demands else None
+    deliver(_rendered(result, verdict, format.value, accumulation), output, overwrite=overwrite)
+    if verdict is not None:
+        raise typer.Exit(verdict.exit_code)
+
+
+def _rendered(result: Evaluation, verdict: GateReport | None, format: str, accumulation: str | None) -> str:
+    from detkit import reports
+
+    if accumulation is None:
+        return reports.render(format, result, verdict)
+    from detkit.reports._accumulation import render_class
+
+    return render_class(result, accumulation, format)

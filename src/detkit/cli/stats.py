@@ -1,0 +1,52 @@
+"""`detkit stats`: what a dataset or a predictions file holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detkit.cli import _console, _options
+
+__all__ = ["stats"]
+
+
+def stats(
+    source: Annotated[Path, typer.Argument(help="Dataset or predictions, any format.", show_default=False)],
+    source_format: _options.FromFormat = "auto",
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="dataset or detections, where both would fit.", show_default=False)
+    ] = None,
+    split: _options.Split = None,
+    images: _options.ImagesDir = None,
+    image_sizes: _options.ImageSizesOption = None,
+    names: _options.NamesOption = None,
+    voc_offset: _options.VocOffset = 1,
+    layout: _options.Layout = None,
+    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> None:
+    """Count images, boxes, classes and sizes; the same for every format that holds the same.
+
+    Example: detkit stats data.yaml --split val
+    """
+    from detkit import api
+    from detkit.reports import _stats
+
+    _options.one_of(format, "--format", "text", "json")
+    found = api.stats(
+        source,
+        kind=_options.one_of(kind, "--kind", "dataset", "detections"),
+        format=source_format,
+        split=split,
+        images_dir=images,
+        image_sizes=_options.image_sizes(image_sizes),
+        names=_options.names(names),
+        voc_offset=voc_offset,
+        layout=layout,
+    )
+    if format == "json":
+        _console.out(json.dumps(found.to_dict(), indent=2, allow_nan=False, ensure_ascii=False))
+    else:
+        _console.out(_stats.text(found))

@@ -1,0 +1,162 @@
+"""What the gate says: rows, the report over them, and figures with digits enough to agree."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Any, Literal
+
+from detkit.evaluation._gate_result import is_fraction
+
+__all__ = ["GateReport", "GateRow", "Outcome", "Verdict", "figures", "plain"]
+
+Verdict = Literal["pass", "fail", "warn", "undefined", "error"]
+Outcome = Literal["pass", "fail", "undecided", "error"]
+
+_EXIT: dict[Outcome, int] = {"pass": 0, "fail": 1, "error": 2, "undecided": 3}
+_MOST_PLACES = 25
+#: Wide enough for the exact difference of any two floats.
+_EXACT = Context(prec=1100)
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """One limit of one rule, judged on one result.
+
+    Parameters
+    ----------
+    result : str
+        Label of the result, usually its path.
+    rule : str
+        Name of the rule.
+    metric : str
+        Metric path; for `class.*` the path of the one class.
+    severity : {"error", "warn"}
+    operator : str
+        `>=`, `>`, `<=` or `<`; empty when the metric is not known.
+    verdict : {"pass", "fail", "warn", "undefined", "error"}
+        `warn` is a failed rule of severity warn.
+    message : str
+        One line for people.
+    value, limit, baseline : float or None
+        Unrounded.
+    margin : float or None
+        Distance from the limit, positive on the passing side.
+    value_text, limit_text, margin_text : str
+        The same to enough digits to agree with each other.
+    skipped : bool
+        Whether it passes only because the rule allows the metric to be missing.
+    """
+
+    result: str
+    rule: str
+    metric: str
+    severity: str
+    operator: str
+    verdict: Verdict
+    message: str
+    value: float | None = None
+    limit: float | None = None
+    margin: float | None = None
+    baseline: float | None = None
+    value_text: str = "undefined"
+    limit_text: str = ""
+    margin_text: str = ""
+    skipped: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; what is not finite is null."""
+        return {
+            "result": self.result,
+            "rule": self.rule,
+            "metric": self.metric,
+            "value": _finite(self.value),
+            "operator": self.operator,
+            "limit": self.limit,
+            "margin": _finite(self.margin),
+            "baseline": _finite(self.baseline),
+            "verdict": self.verdict,
+            "severity": self.severity,
+            "skipped": self.skipped,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """All verdicts of a gate.
+
+    Parameters
+    ----------
+    rows : tuple of GateRow
+        By result, then in the order of the rules.
+    problems : tuple of str
+        Why whole results cannot be judged; any problem leaves the outcome undecided.
+    notes : tuple of str
+        What was left out, such as classes without ground truth.
+    """
+
+    rows: tuple[GateRow, ...]
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """`error` over `undecided` over `fail` over `pass`; rows of severity warn count only as errors."""
+        verdicts = {row.verdict for row in self.rows if row.severity == "error"}
+        if any(row.verdict == "error" for row in self.rows):
+            return "error"
+        if self.problems or "undefined" in verdicts or not self.rows:
+            return "undecided"
+        return "fail" if "fail" in verdicts else "pass"
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 1 failed, 2 wrong request, 3 cannot be judged."""
+        return _EXIT[self.outcome]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, the shape of `gate --format json`."""
+        return {
+            "schema": "detkit.gate/1",
+            "outcome": self.outcome,
+            "rules": [row.to_dict() for row in self.rows],
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+        }
+
+
+def figures(metric: str, value: float, limit: float, *, above: bool) -> tuple[str, str, str]:
+    """Value, limit and margin as text, with digits enough that they are equal only where the numbers are.
+
+    The margin is the difference of the two texts, so that a reader who subtracts them finds it.
+    """
+    exact = Decimal(repr(value)), Decimal(repr(limit))
+    for places in range(_fewest_places(metric, value, limit), _MOST_PLACES):
+        texts = f"{exact[0]:.{places}f}", f"{exact[1]:.{places}f}"
+        rounded = Decimal(texts[0]), Decimal(texts[1])
+        if (rounded[0] == rounded[1]) == (value == limit):
+            gap = _EXACT.subtract(*(rounded if above else rounded[::-1]))
+            return texts[0], texts[1], f"{gap:+.{places}f}" if gap else f"{abs(gap):.{places}f}"
+    return repr(value), repr(limit), f"{value - limit if above else limit - value:+.3g}"
+
+
+def _fewest_places(metric: str, value: float, limit: float) -> int:
+    """Three decimals, more where the limit was written with more, none for counts."""
+    if not is_fraction(metric) and value.is_integer() and limit.is_integer():
+        return 0
+    exponent = Decimal(repr(limit)).normalize().as_tuple().exponent
+    written = -exponent if isinstance(exponent, int) else 0
+    return max(3, min(6, written))
+
+
+def plain(value: float | None) -> str:
+    """A number by itself: at least three digits, at most six."""
+    if value is None:
+        return "undefined"
+    return f"{value:.6g}" if not math.isfinite(value) or len(f"{value:.6g}") >= 5 else f"{value:.3f}"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

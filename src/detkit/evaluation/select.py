@@ -1,0 +1,120 @@
+"""Score a part: some images, some classes, or with one class read as regions to ignore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+import numpy as np
+
+from detkit.errors import UsageError
+from detkit.evaluation.align import Aligned, file_stem
+from detkit.findings import Finding, examples
+from detkit.tables import Categories, Dataset, freeze
+
+__all__ = ["find_classes", "find_images", "ignore_classes", "keep_classes"]
+
+
+def find_classes(categories: Categories, wanted: Sequence[str]) -> list[int]:
+    """Positions of the classes with these names or ids.
+
+    Raises
+    ------
+    UsageError
+        One is unknown; the message lists the nearest names.
+    """
+    places = []
+    for want in wanted:
+        if want in categories.names:
+            places.append(categories.names.index(want))
+            continue
+        ids = [str(i) for i in categories.ids.tolist()]
+        if categories.has_own_ids and want in ids:
+            places.append(ids.index(want))
+            continue
+        near = get_close_matches(want, categories.names, n=5, cutoff=0.4) or list(categories.names[:5])
+        raise UsageError(f"unknown class `{want}`", hint=f"near it: {examples(near, 5)}")
+    return sorted(set(places))
+
+
+def find_images(truth: Dataset, wanted: Sequence[str]) -> np.ndarray:
+    """Positions of the images with these ids, file names or stems, in table order.
+
+    Raises
+    ------
+    UsageError
+        One is unknown.
+    """
+    keys: dict[str, int] = {}
+    for n, (i, name) in enumerate(zip(truth.images.ids.tolist(), truth.images.file_names, strict=True)):
+        for key in (file_stem(name), name, str(i)) if truth.images.has_own_ids else (file_stem(name), name):
+            keys[key] = n
+    unknown = [w for w in wanted if w not in keys]
+    if unknown:
+        raise UsageError(f"{len(unknown)} of the images asked for are not in the truth: {examples(unknown)}")
+    return np.array(sorted({keys[w] for w in wanted}), dtype=np.int64)
+
+
+def keep_classes(aligned: Aligned, places: Sequence[int]) -> Aligned:
+    """Truth and predictions of these classes only; the others are neither truth nor false positives."""
+    categories = aligned.truth.categories
+    new_place = np.full(len(categories), -1, np.int64)
+    new_place[list(places)] = np.arange(len(places))
+    kept = replace(
+        categories,
+        ids=freeze(categories.ids[list(places)]),
+        names=tuple(categories.names[p] for p in places),
+        supercategories=tuple(categories.supercategories[p] for p in places),
+        extra={n: categories.extra[p] for n, p in enumerate(places) if p in categories.extra},
+    )
+    truth = aligned.truth.take_rows(np.flatnonzero(new_place[aligned.truth.annotations.category_index] >= 0))
+    rows = truth.annotations
+    truth = replace(
+        truth,
+        categories=kept,
+        annotations=replace(rows, category_index=freeze(new_place[rows.category_index])),
+    )
+    detections = aligned.detections.take(new_place[aligned.detections.category_index] >= 0)
+    detections = replace(detections, categories=kept, category_index=freeze(new_place[detections.category_index]))
+    return replace(aligned, truth=truth, detections=detections)
+
+
+def ignore_classes(aligned: Aligned, places: Sequence[int]) -> Aligned:
+    """These classes' boxes as regions in which detections of any class are neither right nor wrong.
+
+    Each region is given to every class that has a detection in its image, as a crowd: a detection that matches no
+    truth and lies in it (intersection over its own area) is ignored.
+    """
+    truth, detections = aligned.truth, aligned.detections
+    rows = truth.annotations
+    is_region = np.isin(rows.category_index, places)
+    regions, objects = np.flatnonzero(is_region), np.flatnonzero(~is_region)
+    count = len(truth.categories)
+    kept = detections.take(~np.isin(detections.category_index, places))
+    present = np.unique(kept.image_index * count + kept.category_index)
+    image, category = present // count, present % count
+    first, last = (
+        np.searchsorted(image, rows.image_index[regions]),
+        np.searchsorted(image, rows.image_index[regions], side="right"),
+    )
+    copies = np.repeat(regions, last - first)
+    classes = np.concatenate([category[a:b] for a, b in zip(first, last, strict=True)]) if len(regions) else []
+    taken = np.concatenate([objects, copies])
+    table = rows.take(taken)
+    is_copy = np.arange(len(taken)) >= len(objects)
+    new_class = table.category_index.copy()
+    new_class[is_copy] = classes
+    table = replace(
+        table,
+        category_index=freeze(new_class, np.int64),
+        is_crowd=freeze(table.is_crowd | is_copy),
+        ids=freeze(np.arange(1, len(taken) + 1)),
+    )
+    table = table.take(np.argsort(table.image_index, kind="stable"))
+    names = examples([truth.categories.names[p] for p in places])
+    finding = Finding("DK707", f"{len(regions)} boxes of {names} are regions to ignore", count=len(regions))
+    changed = replace(
+        aligned, truth=replace(truth, annotations=table), detections=kept, findings=(*aligned.findings, finding)
+    )
+    return keep_classes(changed, [p for p in range(count) if p not in set(places)])

@@ -1,0 +1,343 @@
+"""Records to columns: every value checked, every unusable row named, nothing built per box."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit import masks
+from detkit.findings import Finding
+from detkit.tables import Ragged, Shapes
+
+__all__ = ["Rows", "duplicates", "first_seen", "id_column", "keypoint_rows", "positions", "shape_rows"]
+
+
+class Rows:
+    """The records of one section of a file, read column by column.
+
+    A record that turns out unusable is remembered in `bad` with the first reason and gets a placeholder in every
+    column; the caller drops these rows with `keep()` and reports them with `findings()`.
+
+    Parameters
+    ----------
+    items : sequence
+        Dictionaries, or typed records whose fields are a superset of those asked for.
+    section : str
+        `annotations`, `images`, or empty for a plain list.
+    file : str
+    """
+
+    def __init__(self, items: Sequence[Any], section: str, file: str) -> None:
+        kinds = set(map(type, items))
+        self.bad: dict[int, str] = {}
+        self.notes: list[Finding] = []
+        self.section, self.file = section, file
+        self._typed = bool(kinds) and not kinds & {dict, list, str, int, float, bool, type(None)}
+        if not self._typed and not kinds <= {dict}:
+            for i, item in enumerate(items):
+                if not isinstance(item, dict):
+                    self.bad[i] = f"{self.place(i)}: found {_show(item)}, expected an object"
+            items = [item if isinstance(item, dict) else {} for item in items]
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def place(self, row: int, name: str = "") -> str:
+        """`annotations[3].bbox`."""
+        return f"{self.section}[{row}]" + (f".{name}" if name else "")
+
+    def reject(self, row: int, name: str, reason: str) -> None:
+        """Mark a row as unusable; the first reason stays."""
+        self.bad.setdefault(int(row), f"{self.place(row, name)}: {reason}")
+
+    def keep(self) -> NDArray[np.bool_]:
+        """(N,) bool, false for rows marked unusable."""
+        keep = np.ones(len(self), np.bool_)
+        keep[list(self.bad)] = False
+        return keep
+
+    def findings(self) -> list[Finding]:
+        """`DK102` for each unusable row in file order, then what else was noticed."""
+        rows = [Finding("DK102", self.bad[i], file=self.file, annotation=i) for i in sorted(self.bad)]
+        return rows + self.notes
+
+    def note(self, code: str, message: str, count: int = 1, row: int | None = None) -> None:
+        """Add a finding about this file."""
+        if count:
+            self.notes.append(Finding(code, message, file=self.file, count=count, annotation=row))
+
+    def values(self, name: str) -> list[Any]:
+        """The field of every record, None where it is missing."""
+        if self._typed:
+            return list(map(attrgetter(name), self.items))
+        return [item.get(name) for item in self.items]
+
+    def ids(self, name: str, *, required: bool = True) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """A column of ids and whether each is stated.
+
+        Whole numbers and strings are taken as they are, `1.0` is taken as 1 with a finding; anything else is unusable.
+
+        Returns
+        -------
+        values : (N,) int64 or object
+        stated : (N,) bool
+        """
+        values = self.values(name)
+        kinds = set(map(type, values))
+        stated = np.ones(len(values), np.bool_)
+        if not kinds <= {int} and not kinds <= {str}:
+            coerced: list[int] = []
+            for i, value in enumerate(values):
+                if type(value) is float and value.is_integer():
+                    values[i] = int(value)
+                    coerced.append(i)
+                elif type(value) is not int and type(value) is not str:
+                    stated[i] = False
+                    values[i] = 0
+                    if value is not None or required:
+                        self.reject(i, name, _missing_or(value, "a whole number or a string"))
+            if coerced:
+                place = self.place(coerced[0], name)
+                self.note("DK106", f"{place}: an id written as a fraction is read as a whole number", len(coerced))
+        return id_column(values), stated
+
+    def numbers(self, name: str, *, required: bool = False) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """A column of finite numbers (NaN where missing) and whether each is stated.
+
+        Returns
+        -------
+        values : (N,) float64
+        stated : (N,) bool
+        """
+        values = self.values(name)
+        count = len(values)
+        out: NDArray[np.float64]
+        if set(map(type, values)) <= {int, float, type(None)}:
+            try:
+                out = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
+            except OverflowError:
+                out = np.fromiter((_float(v) for v in values), np.float64, count)
+        else:
+            out = np.fromiter((_float(v) for v in values), np.float64, count)
+        suspects = np.flatnonzero(~np.isfinite(out))
+        stated = np.ones(count, np.bool_)
+        for i in suspects.tolist():
+            stated[i] = False
+            if values[i] is not None or required:
+                self.reject(i, name, _missing_or(values[i], "a finite number"))
+        return out, stated
+
+    def boxes(self, name: str = "bbox") -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """A column of four finite numbers each (NaN where missing or an empty list) and whether each is stated.
+
+        Returns
+        -------
+        values : (N, 4) float64
+        stated : (N,) bool
+        """
+        values = self.values(name)
+        kinds = set(map(type, values))
+        if values and kinds <= {tuple}:
+            out = np.fromiter(chain.from_iterable(values), np.float64, 4 * len(values)).reshape(-1, 4)
+        elif values and kinds <= {list} and set(map(len, values)) == {4} and _all_numbers(values):
+            out = np.fromiter(map(_float, chain.from_iterable(values)), np.float64, 4 * len(values)).reshape(-1, 4)
+        else:
+            out = np.full((len(values), 4), math.nan)
+            for i, value in enumerate(values):
+                if isinstance(value, (list, tuple)) and len(value) == 4:
+                    out[i] = [_float(v) for v in value]
+        stated = np.isfinite(out).all(axis=1)
+        for i in np.flatnonzero(~stated).tolist():
+            if values[i] is not None and values[i] != []:
+                self.reject(i, name, f"found {_show(values[i])}, expected 4 finite numbers")
+        return out, stated
+
+
+def id_column(values: list[Any]) -> NDArray[Any]:
+    """Ids as int64 where all are whole numbers that fit, else as objects."""
+    if set(map(type, values)) <= {int}:
+        try:
+            return np.array(values, dtype=np.int64)
+        except OverflowError:
+            pass
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out
+
+
+def positions(keys: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.int64]:
+    """Where each key stands among the (unique) ids; -1 where it does not.
+
+    Parameters
+    ----------
+    keys : (N,) int64 or object
+    ids : (M,) int64 or object
+
+    Returns
+    -------
+    (N,) int64
+    """
+    if keys.dtype == object or ids.dtype == object:
+        known = {value: i for i, value in enumerate(ids.tolist())}
+        return np.fromiter((known.get(key, -1) for key in keys.tolist()), np.int64, len(keys))
+    if not len(ids):
+        return np.full(len(keys), -1, np.int64)
+    order = np.argsort(ids, kind="stable")
+    at = order[np.minimum(np.searchsorted(ids, keys, sorter=order), len(ids) - 1)]
+    return np.asarray(np.where(ids[at] == keys, at, -1), dtype=np.int64)
+
+
+def first_seen(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Distinct values in order of first appearance, and the position of each value among them.
+
+    Returns
+    -------
+    distinct : (M,) of the same dtype
+    index : (N,) int64
+    """
+    if values.dtype == object:
+        seen: dict[Any, int] = {}
+        index = np.fromiter((seen.setdefault(v, len(seen)) for v in values.tolist()), np.int64, len(values))
+        return id_column(list(seen)), index
+    distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return distinct[order], rank[inverse.reshape(-1)]
+
+
+def duplicates(values: NDArray[Any]) -> tuple[int, Any]:
+    """How many values repeat an earlier one, and the first that does."""
+    distinct, index = first_seen(values)
+    if len(distinct) == len(values):
+        return 0, None
+    again = np.flatnonzero(np.bincount(index) > 1)
+    return len(values) - len(distinct), distinct[again[:1]].tolist()[0]
+
+
+def shape_rows(values: list[Any], report: Callable[[int, str], None]) -> Shapes | None:
+    """Outlines of all rows, or None where no row states any.
+
+    Parameters
+    ----------
+    values : list of N
+        COCO `segmentation` values, None where missing.
+    report : callable
+        Called with row and reason for each that cannot be used; such a row has no outline.
+
+    Returns
+    -------
+    Shapes or None
+    """
+    kind = np.zeros(len(values), np.uint8)
+    rle: dict[int, Any] = {}
+    clean = _all_polygons_are_clean(values)
+    for i, value in enumerate(values):
+        if value is None:
+            continue
+        problem = None if clean and type(value) is list else masks.problem_of(value)
+        if problem is not None:
+            report(i, problem)
+        elif isinstance(value, dict):
+            kind[i] = Shapes.RLE
+            rle[i] = value
+        else:
+            kind[i] = Shapes.POLYGONS
+    coded = [i for i, value in rle.items() if isinstance(value["counts"], str)]
+    for at in np.flatnonzero(~masks.valid_rles([rle[i] for i in coded])).tolist():
+        report(coded[at], "run lengths do not add up to height times width")
+        kind[coded[at]] = Shapes.NONE
+        del rle[coded[at]]
+    if not kind.any():
+        return None
+    polygons = [value if k == Shapes.POLYGONS else () for value, k in zip(values, kind.tolist(), strict=True)]
+    rings = list(chain.from_iterable(polygons))
+    lengths = np.fromiter(map(len, rings), np.int64, len(rings)) // 2
+    per_row = np.fromiter(map(len, polygons), np.int64, len(polygons))
+    row_cuts = np.concatenate([[0], np.cumsum(per_row)])
+    point_cuts = np.concatenate([[0], np.cumsum(lengths)])
+    flat = np.fromiter(chain.from_iterable(rings), np.float64, 2 * int(point_cuts[-1]))
+    return Shapes(kind, Ragged(row_cuts, lengths), Ragged(point_cuts[row_cuts], flat.reshape(-1, 2)), rle)
+
+
+def keypoint_rows(values: list[Any], report: Callable[[int, str], None]) -> Ragged | None:
+    """Keypoints of all rows as (P, 3) x, y, visibility, or None where no row states any.
+
+    Parameters
+    ----------
+    values : list of N
+        Flat `[x, y, v, ...]`, None where missing.
+    report : callable
+        Called with row and reason for each that cannot be used; such a row has none.
+
+    Returns
+    -------
+    Ragged or None
+    """
+    if values.count(None) == len(values):
+        return None
+    parts: list[list[float]] = []
+    for i, value in enumerate(values):
+        usable = value is not None
+        if value is not None and not (isinstance(value, list) and len(value) % 3 == 0 and _finite(value)):
+            report(i, f"found {_show(value)}, expected finite numbers in threes")
+            usable = False
+        parts.append(value if usable else [])
+    if not any(parts):
+        return None
+    lengths = np.fromiter(map(len, parts), np.int64, len(parts)) // 3
+    cuts = np.concatenate([[0], np.cumsum(lengths)])
+    flat = np.fromiter(chain.from_iterable(parts), np.float64, 3 * int(cuts[-1]))
+    return Ragged(cuts, flat.reshape(-1, 3))
+
+
+def _all_polygons_are_clean(values: list[Any]) -> bool:
+    """One look at all coordinates together, many times quicker than one at each row."""
+    rings = list(chain.from_iterable(value for value in values if type(value) is list))
+    if not set(map(type, rings)) <= {list} or any(len(ring) % 2 for ring in rings) or not _all_numbers(rings):
+        return False
+    flat = np.fromiter(map(_float, chain.from_iterable(rings)), np.float64)
+    return bool(np.isfinite(flat).all())
+
+
+def _finite(values: list[Any]) -> bool:
+    return all(math.isfinite(_float(v)) for v in values)
+
+
+def _all_numbers(rows: list[Any]) -> bool:
+    return set(map(type, chain.from_iterable(rows))) <= {int, float}
+
+
+def _float(value: Any) -> float:
+    """A JSON number as a float; NaN for anything else (true and "1" are no numbers)."""
+    if type(value) is float:
+        return value
+    if type(value) is not int:
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _missing_or(value: Any, expected: str) -> str:
+    return f"is missing, expected {expected}" if value is None else f"found {_show(value)}, expected {expected}"
+
+
+def _show(value: Any, limit: int = 60) -> str:
+    import json
+
+    if isinstance(value, (list, tuple)) and len(value) > 8:
+        return f"a list of {len(value)}"
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        text = str(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,260 @@
+"""Tables to COCO JSON: the same values come back, in the same order, and memory stays flat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.tables import Annotations, Dataset, Detections, Images, Ragged, Shapes
+
+__all__ = ["detection_records", "encode", "plain", "write_list", "write_object"]
+
+_CHUNK = 20_000
+_ROW_KINDS = {"b": "bool", "i": "int", "u": "int", "f": "float", "U": "str"}
+
+
+def write_object(
+    dataset: Dataset, image_positions: NDArray[np.int64], category_ids: Sequence[Any], shapes: str, target: Path
+) -> None:
+    """Write one COCO object with these images and their annotations.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    image_positions : (M,) int64
+    category_ids : sequence of K
+        The id of each category.
+    shapes : {"keep", "box", "drop"}
+    target : Path
+    """
+    table = dataset.annotations
+    chosen = np.zeros(len(dataset.images), np.bool_)
+    chosen[image_positions] = True
+    rows = np.flatnonzero(chosen[table.image_index])
+    if shapes == "drop" and table.shapes is not None:
+        rows = rows[~_outlined(table.shapes)[rows]]
+    rows = rows[np.argsort(table.source_row[rows], kind="stable")]
+    head = {str(k): v for k, v in dataset.info.items() if k not in ("images", "annotations", "categories", "detkit")}
+    mark = _mark(table, shapes)
+    if mark:
+        head["detkit"] = mark
+    with target.open("wb") as handle:
+        handle.write(b"{")
+        for name, value in head.items():
+            handle.write(encode(name) + b":" + encode(value) + b",\n")
+        handle.write(b'"images":')
+        _write_records(handle.write, _image_records(dataset.images, image_positions))
+        handle.write(b',\n"categories":')
+        _write_records(handle.write, _category_records(dataset, category_ids))
+        handle.write(b',\n"annotations":')
+        _write_records(handle.write, _annotation_records(dataset, rows, category_ids, shapes == "keep"))
+        handle.write(b"}\n")
+
+
+def write_list(records: Iterable[dict[str, Any]], target: Path) -> None:
+    """Write records as one JSON list."""
+    with target.open("wb") as handle:
+        _write_records(handle.write, records)
+        handle.write(b"\n")
+
+
+def _write_records(write: Callable[[bytes], Any], records: Iterable[dict[str, Any]]) -> None:
+    write(b"[")
+    chunk: list[dict[str, Any]] = []
+    lead = b"\n"
+    for record in records:
+        chunk.append(record)
+        if len(chunk) == _CHUNK:
+            write(lead + encode(chunk)[1:-1])
+            chunk, lead = [], b",\n"
+    if chunk:
+        write(lead + encode(chunk)[1:-1])
+    write(b"]")
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON in UTF-8; numbers with the fewest digits that read back the same, what is not finite as null."""
+    import msgspec
+
+    try:
+        return msgspec.json.encode(value, enc_hook=_known_types)
+    except UnicodeEncodeError:
+        # Half a surrogate pair from an escaped string: kept as the escape it came as.
+        return json.dumps(plain(value), separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's own types."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return plain(_known_types(value))
+
+
+def _known_types(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, int):
+        return _LongInteger(value)
+    return str(value)
+
+
+def _LongInteger(value: int) -> Any:  # noqa: N802 - stands for a type
+    import msgspec
+
+    return msgspec.Raw(str(value).encode("ascii"))
+
+
+def _image_records(images: Images, index: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+    ids = images.ids.tolist()
+    for i in index.tolist():
+        record: dict[str, Any] = dict(images.extra.get(i, ()))
+        record["id"] = ids[i]
+        if images.file_names[i]:
+            record["file_name"] = images.file_names[i]
+        for name, length in zip(("width", "height"), images.sizes[i].tolist(), strict=True):
+            if length == length:
+                record[name] = _number(length)
+        yield record
+
+
+def _category_records(dataset: Dataset, ids: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    categories = dataset.categories
+    for i, name in enumerate(categories.names):
+        record = {**categories.extra.get(i, {}), "id": ids[i], "name": name}
+        if categories.supercategories[i] is not None:
+            record["supercategory"] = categories.supercategories[i]
+        yield record
+
+
+def _annotation_records(
+    dataset: Dataset, rows: NDArray[np.int64], category_ids: Sequence[Any], with_shapes: bool
+) -> Iterator[dict[str, Any]]:
+    table = dataset.annotations
+    image_ids = dataset.images.ids.tolist()
+    for start in range(0, len(rows), _CHUNK):
+        some = rows[start : start + _CHUNK]
+        part = zip(
+            some.tolist(),
+            table.ids[some].tolist(),
+            table.image_index[some].tolist(),
+            table.category_index[some].tolist(),
+            _numbers(table.xywh[some].tolist()),
+            table.area[some].tolist(),
+            table.is_crowd[some].tolist(),
+            strict=True,
+        )
+        for row, key, image, category, box, area, crowd in part:
+            record: dict[str, Any] = dict(table.extra.get(row, ()))
+            record.update(id=key, image_id=image_ids[image], category_id=category_ids[category], bbox=box)
+            if area == area:
+                record["area"] = _number(area)
+            record["iscrowd"] = int(crowd)
+            _add_columns(record, table, row, with_shapes)
+            yield record
+
+
+def _add_columns(record: dict[str, Any], table: Annotations, row: int, with_shapes: bool) -> None:
+    _add_outline(record, table.shapes if with_shapes else None, table.keypoints, row)
+    if table.num_keypoints is not None and table.num_keypoints[row] >= 0:
+        record["num_keypoints"] = int(table.num_keypoints[row])
+    if table.is_ignored[row]:
+        record["ignore"] = 1
+    if with_shapes and table.is_oriented is not None and table.is_oriented[row]:
+        record["is_oriented"] = True
+    held = {name: value for name in table.attributes if _stated(value := table.attributes[name][row])}
+    if held:
+        own = record.get("attributes")
+        record["attributes"] = {**(own if isinstance(own, Mapping) else {}), **held}
+
+
+def _add_outline(record: dict[str, Any], shapes: Shapes | None, keypoints: Ragged | None, row: int) -> None:
+    if shapes is not None and shapes.kind[row] == Shapes.POLYGONS:
+        rings = shapes.polygons(row)
+        record["segmentation"] = [[_number(c) for c in ring.reshape(-1).tolist()] for ring in rings]
+    elif shapes is not None and shapes.kind[row] == Shapes.RLE:
+        mask = dict(shapes.rle[row])
+        if isinstance(mask["counts"], bytes):
+            mask["counts"] = mask["counts"].decode("ascii")
+        record["segmentation"] = mask
+    if keypoints is not None and keypoints.offsets[row + 1] > keypoints.offsets[row]:
+        record["keypoints"] = [_number(c) for c in keypoints[row].reshape(-1).tolist()]
+
+
+def detection_records(
+    detections: Detections, image_ids: Sequence[Any], category_ids: Sequence[Any], with_shapes: bool
+) -> Iterator[dict[str, Any]]:
+    """Results records in the source's order.
+
+    Parameters
+    ----------
+    detections : Detections
+    image_ids, category_ids : sequences of I and K
+        The ids to write.
+    with_shapes : bool
+
+    Yields
+    ------
+    dict
+    """
+    rows = np.argsort(detections.source_row, kind="stable")
+    for start in range(0, len(rows), _CHUNK):
+        some = rows[start : start + _CHUNK]
+        part = zip(
+            some.tolist(),
+            detections.image_index[some].tolist(),
+            detections.category_index[some].tolist(),
+            _numbers(detections.xywh[some].tolist()),
+            detections.score[some].tolist(),
+            strict=True,
+        )
+        for row, image, category, box, score in part:
+            record: dict[str, Any] = {"image_id": image_ids[image], "category_id": category_ids[category]}
+            if detections.has_boxes:
+                record["bbox"] = box
+            record["score"] = score
+            _add_outline(record, detections.shapes if with_shapes else None, detections.keypoints, row)
+            yield {**detections.extra.get(row, {}), **record}
+
+
+def _outlined(shapes: Shapes) -> NDArray[np.bool_]:
+    polygons = (shapes.kind == Shapes.POLYGONS) & (shapes.rings.lengths() > 0)
+    return np.asarray(polygons | (shapes.kind == Shapes.RLE))
+
+
+def _mark(table: Annotations, shapes: str) -> dict[str, Any]:
+    """What a reader has to know to restore columns that COCO has no field for."""
+    from detkit._version import __version__
+
+    mark: dict[str, Any] = {}
+    if table.attributes:
+        mark["attributes"] = {n: _ROW_KINDS.get(v.dtype.kind, "object") for n, v in table.attributes.items()}
+    if table.is_ignored.any():
+        mark["ignored"] = True
+    if table.is_oriented is not None and shapes == "keep":
+        mark["oriented"] = True
+    return {"version": __version__, **mark} if mark else {}
+
+
+def _stated(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and value != value) and value != ""
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def _numbers(rows: list[list[float]]) -> Iterator[list[int | float]]:
+    return ([int(v) if v.is_integer() and abs(v) < 2**53 else v for v in row] for row in rows)

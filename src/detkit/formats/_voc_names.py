@@ -1,0 +1,60 @@
+"""What images are called in a VOC folder: stems that stay inside it and stand for one image each."""
+
+from __future__ import annotations
+
+from detkit.errors import InputError
+from detkit.findings import Loss
+from detkit.formats._images import is_inside
+from detkit.formats._voc_sizes import stem_of
+from detkit.tables import Images
+
+__all__ = ["image_names", "image_stems"]
+
+
+def image_names(images: Images) -> tuple[list[str], list[Loss]]:
+    """File name of each image as it can be written, and what had to be changed.
+
+    Names keep their sub-folders. One that is absolute or leads out of the folder is cut to its last part; an image
+    without a name is called by its id.
+
+    Raises
+    ------
+    InputError
+        A name with a line break, or one of which nothing is left.
+    """
+    names, cut = [], []
+    for own, stated in zip(images.ids.tolist(), images.file_names, strict=True):
+        name = stated or str(own)
+        if not is_inside(name):
+            cut.append(name)
+            name = name.replace("\\", "/").rpartition("/")[2]
+        parts = [p for p in name.split("/") if p not in ("", ".")]
+        name = "/".join(parts)
+        if not is_inside(name) or any(ord(c) < 32 for c in name):
+            raise InputError(f"image name {stated or str(own)!r} cannot be used as a file name")
+        names.append(name)
+    losses = []
+    if cut:
+        losses.append(Loss("image names outside the folder", "cut to their last part", len(cut), tuple(cut[:3])))
+    return names, losses
+
+
+def image_stems(images: Images) -> tuple[list[str], list[Loss]]:
+    """Stem of each image, unique.
+
+    Raises
+    ------
+    InputError
+        Two images with the same stem.
+    """
+    names, losses = image_names(images)
+    stems = [stem_of(name) for name in names]
+    seen: dict[str, int] = {}
+    for position, stem in enumerate(stems):
+        if stem in seen:
+            raise InputError(
+                f"images `{names[seen[stem]]}` and `{names[position]}` would both be `{stem}` in VOC",
+                hint="rename one of them, or write another format",
+            )
+        seen[stem] = position
+    return stems, losses

@@ -1,0 +1,114 @@
+"""Arithmetic of inclusive pixel corners, free of the rounding noise of binary fractions."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, InvalidOperation
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["corner_texts", "difference", "exact_box", "number_text", "parse_exact"]
+
+_EXACT = Context(prec=60)
+_DECIMALS = 9
+
+
+def difference(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
+    """`a - b`, exact where both have at most 9 decimals.
+
+    Parameters
+    ----------
+    a, b : array_like of float
+
+    Returns
+    -------
+    float64 array
+        `1.1 - 1` is `0.1` here, not `0.10000000000000009`; values with more decimals are subtracted as floats.
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    out = np.asarray(a - b, np.float64)
+    if np.array_equal(out, np.rint(out)):
+        return out
+    short = (np.round(a, _DECIMALS) == a) & (np.round(b, _DECIMALS) == b)
+    return np.where(short, np.round(out, _DECIMALS), out)
+
+
+def parse_exact(text: str) -> int | Decimal | None:
+    """A number as written, or None where the text is none or not finite."""
+    text = text.strip()
+    if text.isascii() and text.isdigit() and len(text) < 16:
+        return int(text)
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if "_" not in text and value.is_finite() and abs(float(value)) < float("inf") else None
+
+
+def exact_box(
+    xmin: int | Decimal, ymin: int | Decimal, xmax: int | Decimal, ymax: int | Decimal, voc_offset: int
+) -> tuple[float, float, float, float]:
+    """The xywh of inclusive corners, subtracted in decimal: `[xmin - offset, ymin - offset, xmax, ymax]` as edges."""
+    if type(xmin) is int and type(ymin) is int and type(xmax) is int and type(ymax) is int:
+        left, top = xmin - voc_offset, ymin - voc_offset
+        return float(left), float(top), float(xmax - left), float(ymax - top)
+    x1, y1, x2, y2 = map(Decimal, (xmin, ymin, xmax, ymax))
+    one = Decimal(voc_offset)
+    left_exact, top_exact = _EXACT.subtract(x1, one), _EXACT.subtract(y1, one)
+    return (
+        float(left_exact),
+        float(top_exact),
+        float(_EXACT.subtract(x2, left_exact)),
+        float(_EXACT.subtract(y2, top_exact)),
+    )
+
+
+def corner_texts(xywh: NDArray[np.float64], voc_offset: int) -> list[tuple[str, str, str, str]]:
+    """Texts of xmin, ymin, xmax, ymax of each box, which `exact_box` turns back into the same floats.
+
+    Parameters
+    ----------
+    xywh : (N, 4) float64
+        Pixels.
+    voc_offset : {0, 1}
+
+    Returns
+    -------
+    list of 4-tuples of str
+        Integers where they are integers within 1e-9.
+    """
+    low, high = xywh[:, :2] + voc_offset, xywh[:, :2] + xywh[:, 2:]
+    edges = np.hstack([low, high])
+    whole = np.rint(edges)
+    easy = np.asarray(((np.abs(edges - whole) <= 1e-9) & (np.abs(edges) < 2**53)).all(axis=1), np.bool_)
+    texts: list[tuple[str, str, str, str]] = []
+    for i, is_easy in enumerate(easy.tolist()):
+        if is_easy:
+            a, b, c, d = whole[i].astype(np.int64).tolist()
+            texts.append((str(a), str(b), str(c), str(d)))
+        else:
+            texts.append(_exact_texts(xywh[i].tolist(), voc_offset))
+    return texts
+
+
+def _exact_texts(xywh: list[float], voc_offset: int) -> tuple[str, str, str, str]:
+    x, y, w, h = (Decimal(repr(v)) for v in xywh)
+    one = Decimal(voc_offset)
+    return (
+        _plain(_EXACT.add(x, one)),
+        _plain(_EXACT.add(y, one)),
+        _plain(_EXACT.add(x, w)),
+        _plain(_EXACT.add(y, h)),
+    )
+
+
+def _plain(value: Decimal) -> str:
+    nearest = value.to_integral_value()
+    if abs(value - nearest) <= Decimal("1e-9"):
+        return format(nearest, "f")
+    return format(value.normalize(_EXACT), "f")
+
+
+def number_text(value: float) -> str:
+    """Shortest text that reads back as the same float; integers without a fraction."""
+    return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(float(value))

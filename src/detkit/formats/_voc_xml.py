@@ -1,0 +1,220 @@
+"""One VOC XML file as plain values, read without entities and without a document type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from detkit.findings import Finding
+from detkit.formats._base import ReadOptions
+from detkit.formats._voc_numbers import exact_box, parse_exact
+
+__all__ = ["XmlObject", "XmlRecord", "is_voc_file", "parse_xml"]
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_TRUE = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+#: Where the file lies: it says nothing about the content, and is written anew.
+_IMAGE_FIELDS = frozenset(("filename", "size", "object", "folder", "path"))
+_OBJECT_FIELDS = frozenset(("name", "bndbox", "difficult", "truncated", "occluded", "pose", "polygon"))
+_POINT = re.compile(r"[xy](\d+)$")
+
+
+@dataclass
+class XmlObject:
+    """One `<object>`: class, box, flags; `truncated` and `occluded` are NaN and `pose` is empty where not stated."""
+
+    name: str
+    xywh: tuple[float, float, float, float]
+    index: int
+    difficult: bool = False
+    truncated: float = float("nan")
+    occluded: float = float("nan")
+    pose: str = ""
+    polygon: list[float] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class XmlRecord:
+    """One `<annotation>`: `size` is None where missing or not positive."""
+
+    file_name: str = ""
+    size: tuple[float, float] | None = None
+    objects: list[XmlObject] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    unreadable: bool = False
+
+
+def parse_xml(path: Path, options: ReadOptions) -> XmlRecord:
+    """Content of one file; what is wrong with it stands in `findings`.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions
+
+    Returns
+    -------
+    XmlRecord
+        `unreadable` where the file is no VOC annotation at all (`DK101`).
+    """
+    root, problem, line = _root(path)
+    if root is None:
+        return XmlRecord(findings=[Finding("DK101", problem, file=str(path), line=line)], unreadable=True)
+    record = XmlRecord(file_name=_text(root, "filename"), size=_size(root))
+    for index, element in enumerate(root.findall("object")):
+        _add_object(record, element, index, path, options)
+    if options.with_extra:
+        depth = _text(root, "size/depth")
+        record.extra = {"depth": depth} if depth else {}
+        record.extra |= _plain_fields(root, _IMAGE_FIELDS)
+    return record
+
+
+def is_voc_file(path: Path) -> str | None:
+    """None where the file is a VOC annotation, else what it is."""
+    root, problem, _ = _root(path)
+    if root is None:
+        return problem
+    objects = root.findall("object")
+    if objects and not any(o.find("bndbox") is not None for o in objects):
+        return "its objects have no <bndbox>"
+    if not objects and root.find("size") is None and root.find("filename") is None:
+        return "it has neither <object> nor <size> nor <filename>"
+    return None
+
+
+def _root(path: Path) -> tuple[Any, str, int | None]:
+    """Root element, or None with the reason and its line."""
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    try:
+        root = fromstring(path.read_bytes(), forbid_dtd=True)
+    except OSError as error:
+        return None, f"cannot be read: {error.strerror or error}", None
+    except ParseError as error:
+        return None, f"not well-formed XML: {error}", error.position[0]
+    except DefusedXmlException:
+        return None, "it declares a document type or entities, which are not read", None
+    except (ValueError, LookupError, RecursionError) as error:
+        return None, f"not readable as XML: {error}", None
+    if root.tag != "annotation":
+        return None, f"its root is <{root.tag[:60]}>, expected <annotation>", None
+    return root, "", None
+
+
+def _text(element: Any, tag: str) -> str:
+    return (element.findtext(tag) or "").strip()
+
+
+def _size(root: Any) -> tuple[float, float] | None:
+    width, height = parse_exact(_text(root, "size/width")), parse_exact(_text(root, "size/height"))
+    if width is None or height is None or width <= 0 or height <= 0:
+        return None
+    return float(width), float(height)
+
+
+def _add_object(record: XmlRecord, element: Any, index: int, path: Path, options: ReadOptions) -> None:
+    where = f"object {index + 1}"
+
+    def report(code: str, message: str) -> None:
+        record.findings.append(Finding(code, f"{where}: {message}", file=str(path), image=path.stem, annotation=index))
+
+    name = _text(element, "name")
+    bndbox = element.find("bndbox")
+    if not name or bndbox is None:
+        report("DK102", "<name> is missing or empty" if not name else f"`{name}` has no <bndbox>")
+        return
+    corners: list[int | Decimal] = []
+    for tag in _CORNERS:
+        text = bndbox.findtext(tag)
+        value = None if text is None else parse_exact(text)
+        if value is None:
+            report("DK102", f"<{tag}> is missing" if text is None else f"<{tag}> is `{text.strip()[:40]}`, no number")
+            return
+        corners.append(value)
+    xmin, ymin, xmax, ymax = corners
+    box = exact_box(xmin, ymin, xmax, ymax, options.voc_offset)
+    text = f"{xmin} {ymin} {xmax} {ymax}"
+    # Read inclusively, a box of half a pixel has xmin above xmax: only a negative size is a reversed box.
+    if box[2] < 0 or box[3] < 0:
+        report("DK102", f"corners are reversed: {text}, expected xmin <= xmax and ymin <= ymax")
+        return
+    if box[2] == 0 or box[3] == 0:
+        report("DK201", f"no width or height: {text}")
+    elif options.voc_offset and (xmin == xmax or ymin == ymax):
+        report("DK204", f"one pixel wide or high: {text}")
+    item = XmlObject(name, box, index)
+    _add_fields(item, element, report, options)
+    record.objects.append(item)
+
+
+def _add_fields(item: XmlObject, element: Any, report: Any, options: ReadOptions) -> None:
+    """Flags, pose, outline and unknown fields of an object."""
+    text = _text(element, "difficult").lower()
+    if text in _TRUE:
+        item.difficult = _TRUE[text]
+    else:
+        number = parse_exact(text)
+        item.difficult = number is not None and number != 0
+        if number is None:
+            report("DK106", f"<difficult> is `{text[:40]}`, expected 0 or 1; taken as 0")
+    item.truncated = _flag(element, "truncated", report)
+    item.occluded = _flag(element, "occluded", report)
+    pose = _text(element, "pose")
+    item.pose = "" if pose.lower() == "unspecified" else pose
+    polygon = element.find("polygon")
+    if polygon is not None and options.with_shapes:
+        item.polygon = _polygon(polygon)
+        if item.polygon is None:
+            report("DK106", "<polygon> is not a list of at least three points; the box is kept")
+    if options.with_extra:
+        item.extra = _plain_fields(element, _OBJECT_FIELDS)
+
+
+def _flag(element: Any, tag: str, report: Any) -> float:
+    text = _text(element, tag).lower()
+    if not text or text == "unspecified":
+        return float("nan")
+    if text in _TRUE:
+        return float(_TRUE[text])
+    value = parse_exact(text)
+    if value is None:
+        report("DK106", f"<{tag}> is `{text[:40]}`, expected 0 or 1; taken as not stated")
+        return float("nan")
+    return float(value)
+
+
+def _polygon(element: Any) -> list[float] | None:
+    """Points as x1 y1 x2 y2 ... tags (Roboflow) or `<pt><x><y>`; coordinates are taken as stated."""
+    points = element.findall("pt")
+    if points:
+        values = [parse_exact(p.findtext(axis) or "") for p in points for axis in ("x", "y")]
+    else:
+        numbers = sorted({int(m[1]) for child in element if (m := _POINT.match(child.tag))})
+        values = [parse_exact(element.findtext(f"{axis}{n}") or "") for n in numbers for axis in ("x", "y")]
+    known = [float(v) for v in values if v is not None]
+    return known if len(known) == len(values) and len(known) >= 6 else None
+
+
+def _plain_fields(element: Any, known: Iterable[str]) -> dict[str, Any]:
+    """Children that have no column, as text, or as mappings and lists of text where they are nested."""
+    fields: dict[str, Any] = {}
+    for child in element:
+        if not isinstance(child.tag, str) or child.tag in known:
+            continue
+        value = _plain_fields(child, ()) if len(child) else (child.text or "").strip()
+        if child.tag in fields:
+            before = fields[child.tag]
+            fields[child.tag] = [*before, value] if isinstance(before, list) else [before, value]
+        else:
+            fields[child.tag] = value
+    return fields

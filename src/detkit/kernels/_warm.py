@@ -1,0 +1,50 @@
+"""Compile every kernel with the signatures that the library uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from detkit.kernels import accumulate, iou, match, nms
+
+__all__ = ["cache_folder", "warm_up"]
+
+
+def warm_up() -> dict[str, bool]:
+    """Kernel name -> whether it was compiled now."""
+    boxes = np.array([[0.0, 0.0, 2.0, 2.0]])
+    none = np.zeros(1, np.bool_)
+    cells = match.Cells(np.array([0, 1]), np.array([0, 1]), boxes[:, 2], boxes[:, 2], none, none, none)
+    found = match.match(cells, np.array([0.5]), np.array([[0.0, 1e10]]), rule="greedy", boxes=(boxes, boxes))
+    one = np.ones(1)
+    accumulate.accumulate(
+        np.zeros(1, np.int64),
+        one,
+        np.zeros(1, np.int32),
+        found.outcome,
+        np.ones(1, np.int64),
+        np.array([100]),
+        np.linspace(0, 1, 101),
+    )
+    iou.pairwise_iou(boxes, boxes)
+    nms.nms(boxes, one)
+    return {
+        kernel.py_func.__name__.strip("_"): _was_compiled(kernel) for kernel in _kernels() if hasattr(kernel, "stats")
+    }
+
+
+def cache_folder() -> str:
+    """Folder of the kernels' cache."""
+    caches = {getattr(getattr(k, "_cache", None), "cache_path", None) for k in _kernels()}
+    known = sorted(str(c) for c in caches if c)
+    return ", ".join(known) or "nowhere (no folder can be written): kernels are compiled in every process"
+
+
+def _kernels() -> list[Any]:
+    """The kernels that Python calls; those called by kernels are compiled into them."""
+    return [iou._matrix, nms._suppress, match._cells, accumulate._accumulate]
+
+
+def _was_compiled(kernel: Any) -> bool:
+    return sum(kernel.stats.cache_hits.values()) == 0

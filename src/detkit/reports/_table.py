@@ -1,0 +1,64 @@
+"""Plain text tables that fit a terminal of 80 columns."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+__all__ = ["number", "printable", "table", "width_of"]
+
+WIDTH = 80
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A figure as text, `-` where undefined."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def printable(text: str) -> str:
+    """The text with control characters made visible, so that no name can write to the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def width_of(text: str) -> int:
+    """Terminal cells the text takes: wide characters two, combining ones none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1, flexible: int = 0) -> list[str]:
+    """Lines of a table: the first `left` columns are flush left, the others flush right.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequences of str
+    left : int
+        How many columns are text.
+    flexible : int
+        The column that is shortened when the table would be wider than 80 cells.
+
+    Returns
+    -------
+    list of str
+        Header, rule, rows.
+    """
+    cells = [[printable(c) for c in row] for row in (header, *rows)]
+    widths = [max(width_of(row[i]) for row in cells) for i in range(len(header))]
+    excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+    if excess > 0:
+        widths[flexible] = max(min(8, widths[flexible]), widths[flexible] - excess)
+    lines = []
+    for row in cells:
+        parts = [_fit(cell, widths[i], flush_left=i < left) for i, cell in enumerate(row)]
+        lines.append("  ".join(parts).rstrip())
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return lines
+
+
+def _fit(text: str, width: int, *, flush_left: bool) -> str:
+    if width_of(text) > width:
+        while text and width_of(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    pad = " " * (width - width_of(text))
+    return text + pad if flush_left else pad + text

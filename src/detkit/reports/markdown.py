@@ -1,0 +1,67 @@
+"""The result as Markdown, for a step summary or a pull request comment."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from detkit.reports._table import number, printable
+from detkit.reports._verdict import headline
+
+if TYPE_CHECKING:
+    from detkit.evaluation.gate import GateReport
+    from detkit.evaluation.result import Evaluation
+
+__all__ = ["gate_lines", "render"]
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]|])")
+
+
+def render(result: Evaluation, gate: GateReport | None = None) -> str:
+    """Verdict first, then the metrics, the classes and what was noticed."""
+    protocol = result.protocol
+    lines = [f"## Detection metrics: {protocol.name}, {protocol.iou_type}", ""]
+    if gate is not None:
+        lines += gate_lines(gate)
+    coverage = result.coverage
+    lines += [
+        f"{len(result.truth.annotations)} truths and {len(result.detections)} detections on {coverage.images} images "
+        f"({coverage.predicted} with predictions).",
+        "",
+        *_table(["metric", "value"], [[name, number(value)] for name, value in result.metrics.items()]),
+        "",
+    ]
+    bands = ", ".join(f"{b.count} {b.name} (IoU >= {b.low:g})" for b in result.bands)
+    lines += [f"Matched detections by overlap: {bands}.", ""]
+    names = [n for n in ("AP", "AP50", "AP75") if result.per_class and n in result.per_class[0].metrics]
+    rows = [
+        [row.name, *(number(row.metrics[n]) for n in names), str(row.ground_truths), str(row.detections)]
+        for row in result.per_class
+        if row.ground_truths or row.detections
+    ]
+    lines += ["<details><summary>Classes</summary>", "", *_table(["class", *names, "truths", "detections"], rows)]
+    lines += ["", "</details>", ""]
+    for finding in result.findings:
+        lines.append(f"- {finding.severity} {finding.code}: {_escape(finding.message)}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def gate_lines(gate: GateReport) -> list[str]:
+    """The verdict and a row per rule."""
+    lines = [f"**Verdict**: {_escape(headline(gate))}", ""]
+    rows = [[r.metric, r.value_text, r.limit_text, r.margin_text, r.verdict] for r in gate.rows]
+    lines += [*_table(["metric", "value", "limit", "margin", "verdict"], rows), ""]
+    notes = [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
+    lines += [f"- {_escape(n)}" for n in dict.fromkeys([*gate.problems, *notes])]
+    return [*lines, ""] if notes or gate.problems else lines
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    return [*lines, *("| " + " | ".join(_escape(c) for c in row) + " |" for row in rows)]
+
+
+def _escape(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))

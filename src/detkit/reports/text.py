@@ -1,0 +1,108 @@
+"""The result as plain text for a terminal: what was scored, classes, verdict, and the reference's own lines last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from detkit.reports._table import number, table
+from detkit.reports._verdict import headline
+
+if TYPE_CHECKING:
+    from detkit.evaluation.gate import GateReport
+    from detkit.evaluation.result import Evaluation
+
+__all__ = ["gate_lines", "render", "summary_lines"]
+
+_CLASSES_SHOWN = 20
+
+
+def render(result: Evaluation, gate: GateReport | None = None) -> str:
+    """Header, classes, overlap bands, verdict; under protocol coco the reference's summary lines end the text."""
+    lines = _header(result)
+    lines += ["", *_classes(result), "", *_bands(result), ""]
+    if gate is not None:
+        lines += [*gate_lines(gate), ""]
+    lines += summary_lines(result)
+    return "\n".join(lines) + "\n"
+
+
+def _header(result: Evaluation) -> list[str]:
+    protocol, coverage = result.protocol, result.coverage
+    how = f"{protocol.name} {protocol.iou_type}, IoU {_thresholds(result)}"
+    if not protocol.class_wise:
+        how += ", classes not told apart"
+    truths = int(result.scored.truths[:, 0].sum()) if len(result.scored.truths) else 0
+    counts = (
+        f"{coverage.images} images ({coverage.predicted} with predictions), {truths} truths, "
+        f"{len(result.detections)} detections, {len(result.per_class)} classes"
+    )
+    return [how, counts]
+
+
+def _thresholds(result: Evaluation) -> str:
+    values = result.protocol.iou_thresholds
+    sign = ">" if result.protocol.strict_iou else ">="
+    if len(values) == 1:
+        return f"{sign} {values[0]:g}"
+    return f"{sign} {values[0]:g} to {values[-1]:g} ({len(values)} thresholds)"
+
+
+def _classes(result: Evaluation) -> list[str]:
+    shown = [row for row in result.per_class if row.ground_truths or row.detections]
+    key = "AP" if shown and "AP" in shown[0].metrics else "mAP"
+    shown.sort(key=lambda row: (row.metrics.get(key) is None, row.metrics.get(key) or 0.0))
+    columns = [n for n in ("AP", "AP50", "AP75") if shown and n in shown[0].metrics]
+    recall = next((n for n in (shown[0].metrics if shown else ()) if n.startswith("AR")), None)
+    columns += [recall] if recall else []
+    rows = [
+        [row.name, *(number(row.metrics[c]) for c in columns), str(row.ground_truths), str(row.detections)]
+        for row in shown[:_CLASSES_SHOWN]
+    ]
+    lines = table(["class (worst first)", *columns, "truths", "detections"], rows)
+    if len(shown) > _CLASSES_SHOWN:
+        lines.append(f"... {len(shown) - _CLASSES_SHOWN} more classes (all of them: --format csv or json)")
+    return lines
+
+
+def _bands(result: Evaluation) -> list[str]:
+    total = sum(b.count for b in result.bands)
+    parts = [f"{b.count} {b.name} ({b.low:g}+)" for b in result.bands]
+    return [f"{total} detections matched; by IoU: {', '.join(parts)}"]
+
+
+def gate_lines(gate: GateReport) -> list[str]:
+    """The verdict table: value, limit, margin, verdict of every rule, and what could not be judged."""
+    several = len({row.result for row in gate.rows}) > 1
+    header = [*(["result"] if several else []), "metric", "value", "limit", "margin", "verdict"]
+    rows = [
+        [*([r.result] if several else []), r.metric, r.value_text, r.limit_text, r.margin_text, r.verdict]
+        for r in gate.rows
+    ]
+    lines = table(header, rows, left=2 if several else 1, flexible=1 if several else 0)
+    notes = [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
+    for note in dict.fromkeys([*gate.problems, *notes, *gate.notes]):
+        lines.append(f"  {note}")
+    return [*lines, f"verdict: {headline(gate)}"]
+
+
+def summary_lines(result: Evaluation) -> list[str]:
+    """The headline: under protocol coco the lines of `COCOeval.summarize()`, byte for byte."""
+    protocol = result.protocol
+    if protocol.match_rule != "greedy":
+        lines = [f"{name} = {number(value)}" for name, value in result.metrics.items()]
+        return lines[1:] + lines[:1]
+    from detkit.evaluation.result import metric_rows
+
+    lines = []
+    reported = {row.name for row in metric_rows(protocol)[: len(protocol.metrics)]}
+    for row in metric_rows(protocol):
+        if row.name not in reported:
+            continue
+        title, kind = ("Average Precision", "(AP)") if row.statistic == "AP" else ("Average Recall", "(AR)")
+        low, high = protocol.iou_thresholds[0], protocol.iou_thresholds[-1]
+        iou = f"{low:0.2f}:{high:0.2f}" if row.iou is None else f"{row.iou:0.2f}"
+        cap = protocol.max_detections[row.cap]
+        value = result.metrics[row.name]
+        shown = -1.0 if value is None else value
+        lines.append(f" {title:<18} {kind} @[ IoU={iou:<9} | area={row.area:>6s} | maxDets={cap:>3d} ] = {shown:0.3f}")
+    return lines
