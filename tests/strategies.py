@@ -130,6 +130,7 @@ def keypoint_case(seed: int, *, quirks: bool = True) -> Case:
     whole = rng.random() < 0.5
     for row in gt["annotations"]:
         row["keypoints"] = _points(rng, row["bbox"], whole, rng.choice([0.0, 0.1, 0.6, 1.0]))
+        # What is seen and what is stated may differ.
         seen = sum(v > 0 for v in row["keypoints"][2::3])
         row["num_keypoints"] = rng.choice([seen, seen, seen, 0, 3])
     dt = _results(rng, gt, draw_box)
@@ -319,6 +320,8 @@ def _outline(rng: random.Random, box: Box, size: tuple[int, int], *, counts: boo
 
 def _points(rng: random.Random, box: Box, whole: bool, visible: float) -> list[float]:
     x, y, w, h = box
+    # Whole numbers stay small: the reference squares them as int64, or as Python's own integers.
+    whole = whole and max(abs(v) for v in box) < 1e6
     out: list[float] = []
     for _ in range(17):
         px, py = x + rng.random() * abs(w), y + rng.random() * abs(h)

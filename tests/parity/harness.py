@@ -20,9 +20,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from detkit.errors import CannotJudgeError
-from detkit.evaluation import protocols
+from detkit.evaluation import evaluate, protocols
 from detkit.evaluation.align import align
-from detkit.evaluation.evaluate import evaluate
 from detkit.evaluation.overlaps import cell_overlaps
 from detkit.evaluation.protocols import AreaRange, Protocol
 from detkit.evaluation.result import Evaluation
@@ -291,7 +290,7 @@ _KEYPOINT_ROWS: tuple[tuple[str, str, float | None, str, int | None], ...] = (
 def expected_statistics(run: COCOeval, params: Params) -> list[tuple[str, float]]:
     """(name, value) of each statistic: the reference's own where it counts, else by its formula at the largest cap."""
     rows = _KEYPOINT_ROWS if params.iou_type == "keypoints" else _BOX_ROWS
-    by_reference = len(run.stats) and params.strict_parity
+    by_reference = len(run.stats) and (params.strict_parity or _canonical(params))
     out = []
     for n, (name, array, threshold, area, cap) in enumerate(rows):
         if cap is not None and cap >= len(params.caps):
@@ -311,8 +310,6 @@ def expected_statistics(run: COCOeval, params: Params) -> list[tuple[str, float]
         values = values[..., places, -1 if cap is None else cap]
         defined = values[values > -1]
         out.append((name, float(np.mean(defined)) if len(defined) else -1.0))
-        if len(run.stats) and _canonical(params) and out[-1][1] != float(run.stats[n]):
-            out[-1] = (name, float(run.stats[n]))
     return out
 
 
@@ -357,7 +354,10 @@ def strict(params: Params) -> Params:
 
 
 def _canonical(params: Params) -> bool:
-    return len(params.caps) == 1 if params.iou_type == "keypoints" else len(params.caps) == 3 and params.caps[-1] == 100
+    """Whether the largest cap is the one that the reference's statistics name."""
+    if params.iou_type == "keypoints":
+        return params.caps[-1] == 20
+    return len(params.caps) == 3 and params.caps[-1] == 100
 
 
 def _subset(gt: Truth, params: Params) -> Truth:

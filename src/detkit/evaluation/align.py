@@ -148,7 +148,7 @@ def _match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], 
             attempts.append(("position (the truth's format has no image ids)", by_id))
     counts = [int(np.count_nonzero(found >= 0)) for _, found in attempts]
     best = max(range(len(attempts)), key=lambda i: (counts[i], -i))
-    if attempts[0][0] == "image id" and counts[0] and counts[best] < len(predicted):
+    if not named and attempts[0][0] == "image id" and counts[0] and counts[best] < len(predicted):
         # Some ids meet, and names do not explain everything: numbers in file names may be other images' ids.
         best = 0
     how, found = attempts[best]

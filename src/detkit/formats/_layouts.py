@@ -18,7 +18,7 @@ from detkit import boxes
 from detkit.errors import UsageError
 from detkit.formats._voc_numbers import difference
 
-__all__ = ["LAYOUTS", "YOLO", "Decision", "Layout", "boxes_of", "decide", "layout_named", "scores_of"]
+__all__ = ["LAYOUTS", "YOLO", "Decision", "Layout", "boxes_of", "decide", "first_beyond_shares", "layout_named", "scores_of"]
 
 Basis = Literal["forced", "only", "overflow", "standard", "ordered corners", "left and top", "ambiguous", "none"]
 
@@ -187,6 +187,16 @@ def _coordinates(values: NDArray[np.float64], layout: Layout) -> NDArray[np.floa
     return values[:, 1:] if layout.score == "second" else values[:, :4]
 
 
+def _are_shares(four: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(((four >= -_SHARE_SLACK) & (four <= 1 + _SHARE_SLACK)).all(axis=1), np.bool_)
+
+
+def first_beyond_shares(values: NDArray[np.float64], layout: Layout) -> int | None:
+    """First row whose coordinates cannot be shares of an image, or None; a little outside [0, 1] is still one."""
+    share = _are_shares(_coordinates(values, layout))
+    return None if share.all() else int(np.argmin(share))
+
+
 def _impossible(values: NDArray[np.float64], layout: Layout, voc_offset: int) -> tuple[str, int] | None:
     score = scores_of(values, layout)
     outside = ~((score >= 0) & (score <= 1))
@@ -194,7 +204,7 @@ def _impossible(values: NDArray[np.float64], layout: Layout, voc_offset: int) ->
         row = int(np.argmax(outside))
         return f"confidence {score[row]:g} is outside [0, 1]", row
     four = _coordinates(values, layout)
-    share = np.asarray(((four >= -_SHARE_SLACK) & (four <= 1 + _SHARE_SLACK)).all(axis=1), np.bool_)
+    share = _are_shares(four)
     if layout.relative and not share.all():
         row = int(np.argmin(share))
         return f"{' '.join(f'{v:g}' for v in four[row])} are not shares of an image", row

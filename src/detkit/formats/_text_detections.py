@@ -13,7 +13,7 @@ from detkit import boxes, files
 from detkit.errors import InputError
 from detkit.findings import Finding, examples
 from detkit.formats._base import Probe, ReadOptions
-from detkit.formats._layouts import YOLO, Decision, Layout, boxes_of, decide, layout_named, scores_of
+from detkit.formats._layouts import YOLO, Decision, Layout, boxes_of, decide, first_beyond_shares, layout_named, scores_of
 from detkit.formats._voc_classes import class_number, classes_of
 from detkit.formats._voc_rows import TextRows, list_text_files, parse_files
 from detkit.formats._voc_sizes import find_sizes
@@ -202,7 +202,7 @@ def _decision(rows: TextRows, sizes: NDArray[np.float64], path: Path, options: R
     if not len(rows):
         return Decision(None, "none")
     if format == "yolo":
-        return _expect_yolo(rows, path)
+        return _expect_yolo(rows)
     decision = decide(rows.values, sizes[rows.file_index], options.voc_offset)
     if decision.layout is not None:
         return decision
@@ -215,13 +215,13 @@ def _decision(rows: TextRows, sizes: NDArray[np.float64], path: Path, options: R
     )
 
 
-def _expect_yolo(rows: TextRows, path: Path) -> Decision:
-    decision = decide(rows.values, np.full((len(rows), 2), np.nan), 1, (YOLO,))
-    reason = decision.reasons.get(YOLO.name)
-    if reason is not None and "shares" in reason[0]:
-        file, line = rows.place(reason[1])
+def _expect_yolo(rows: TextRows) -> Decision:
+    row = first_beyond_shares(rows.values, YOLO)
+    if row is not None:
+        file, line = rows.place(row)
+        shown = " ".join(f"{value:g}" for value in rows.values[row])
         raise InputError(
-            f"{reason[0]}, expected `{YOLO.name}`",
+            f"found `{shown}` after the class, expected shares of the image and a confidence (`{YOLO.name}`)",
             path=file,
             place=line,
             hint="other layouts are read with `--predictions-format voc` (`--from voc`); `--layout` forces one",

@@ -262,6 +262,9 @@ class _Parser:
 
     def _problem(self, tokens: list[bytes]) -> tuple[str, str] | None:
         """What is wrong with a row, and its kind; None when it can be read."""
+        if any(b"," in token and _is_number(token.replace(b",", b"")) for token in tokens):
+            shown = b" ".join(tokens).decode("utf-8", "replace")[:80]
+            return f"found `{shown}`, expected columns set apart by blanks and decimal points, not commas", "row"
         found = f"found {len(tokens)} {'column' if len(tokens) == 1 else 'columns'}"
         expected = f"expected a class and {self.numbers} numbers"
         if len(tokens) > 1 and _all_numbers(tokens):
@@ -275,9 +278,6 @@ class _Parser:
                 return None
         elif len(tokens) >= self.numbers and _all_numbers(tokens[1 - self.numbers :]):
             return f"{found}, one number too few: {expected}", "short"
-        if any(b"," in token for token in tokens):
-            shown = b" ".join(tokens).decode("utf-8", "replace")[:80]
-            return f"found `{shown}`, expected columns set apart by blanks and decimal points, not commas", "row"
         shown = b" ".join(tokens).decode("utf-8", "replace")[:80]
         return f"{found} (`{shown}`), {expected}", "row"
 

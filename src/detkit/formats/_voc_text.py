@@ -30,7 +30,7 @@ def probe_text_truth(path: Path) -> Probe:
     if not filled:
         return Probe(False, "no .xml file, and no .txt file with rows in it")
     rows = parse_files(filled, 4, flag="difficult")
-    if rows.bad or rows.unreadable or not len(rows):
+    if len(rows) <= len(rows.bad) or rows.unreadable:
         bad = rows.bad[0] if rows.bad else None
         where = "" if bad is None else f": {rows.files[bad.file].name}.txt line {bad.line}, {bad.message}"
         return Probe(False, f"no .xml file, and .txt rows that are not `name left top right bottom`{where}")

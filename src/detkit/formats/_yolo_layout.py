@@ -117,8 +117,8 @@ def _probe_file(path: Path) -> Probe:
         if not isinstance(content, Mapping) or not {"names", "train", "val", "test", "valid"} & set(content):
             return Probe(False, "a YAML file without `train`, `val`, `test` or `names`")
         layout = find_layout(path)
-        if layout.splits:
-            return Probe(True, f"a dataset description with {', '.join(f'`{s}`' for s in layout.splits)}")
+        if layout.description is not None and layout.description.entries:
+            return Probe(True, f"a dataset description with {_keys_of(layout.description)}")
         return _probe_labels(layout, "class names and")
     if suffix == ".data":
         read_darknet(path)
@@ -134,10 +134,14 @@ def _probe_folder(folder: Path) -> Probe:
     layout = find_layout(folder)
     if layout.sidecar.is_predictions and layout.sidecar.root in (folder, folder.parent):
         return Probe(False, "detkit.json says these are predictions")
-    if layout.description is not None and layout.splits:
-        return Probe(True, f"`{layout.description.path.name}` with {', '.join(f'`{s}`' for s in layout.splits)}")
+    if layout.description is not None and layout.description.entries:
+        return Probe(True, f"`{layout.description.path.name}` with {_keys_of(layout.description)}")
     what = "folders `images` and `labels` and" if (folder / "images").is_dir() and (folder / "labels").is_dir() else ""
     return _probe_labels(layout, what)
+
+
+def _keys_of(description: Description) -> str:
+    return ", ".join(f"`{key}`" for key in description.entries)
 
 
 def _probe_labels(layout: Layout, what: str) -> Probe:
@@ -210,8 +214,8 @@ NOT_LABELS = frozenset(
 
 
 def _of_folder(folder: Path) -> Layout:
-    description = _description(folder)
     sidecar = _sidecar(folder)
+    description = _description(folder, _extra_splits(sidecar))
     if description is not None and description.entries:
         return _of_description(description, sidecar)
     root = folder
@@ -222,10 +226,9 @@ def _of_folder(folder: Path) -> Layout:
     return Layout(root, _in_order(entries), splits, description, sidecar)
 
 
-def _description(folder: Path) -> Description | None:
+def _description(folder: Path, extra: tuple[str, ...]) -> Description | None:
     """The folder's data.yaml, its one other YAML file with `names`, or its obj.data."""
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in (".yaml", ".yml", ".data") and f.is_file())
-    extra = _extra_splits(_sidecar(folder))
     for file in files:
         if file.name.lower() in ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml"):
             return read_data_yaml(file, extra)

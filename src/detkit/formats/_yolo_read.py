@@ -215,10 +215,15 @@ def _digest(layout: Layout, listing: Listing, labels: Sequence[str], digests: Se
     parts = [*zip(labels, digests, strict=True)]
     parts += [(file, hashlib.sha256(Path(file).read_bytes()).digest()) for file in dict.fromkeys(more)]
     total = hashlib.sha256()
-    root = str(layout.root)
-    for file, digest in sorted((os.path.relpath(f, root), d) for f, d in parts):
+    root = f"{layout.root.as_posix()}/"
+    for file, digest in sorted((_relative(f, root), d) for f, d in parts):
         total.update(file.encode("utf-8", "surrogateescape") + b"\0" + digest)
     for name, label in sorted((n, lab or "") for n, lab in zip(listing.names, listing.labels, strict=True)):
         if not label:
             total.update(name.encode("utf-8", "surrogateescape") + b"\0\0")
     return total.hexdigest()
+
+
+def _relative(file: str, root: str) -> str:
+    """The path below the root; `relpath` for files elsewhere only, it is slow."""
+    return file[len(root) :] if file.startswith(root) else os.path.relpath(file, root)

@@ -163,12 +163,13 @@ def _table(path: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, ImageRow]
     kind = manifest.get("image_id_kind", "int")
     rows: dict[str, ImageRow] = {}
     findings: list[Finding] = []
+    folder = path.absolute().parent.as_posix()
     for cells in reader:
         if not any(cells):
             continue
         place = f"line {reader.line_num}"
         row = _image_row({k: cells[i] if i < len(cells) else "" for k, i in columns.items()}, kind, path, place)
-        key = os.path.normpath(path.absolute().parent / row.file)
+        key = os.path.normpath(f"{folder}/{row.file}")
         if key in rows:
             text = f"image `{row.file}` stands twice; the first row is used"
             findings.append(Finding("DK502", text, file=str(path), line=reader.line_num))

@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from detkit.errors import InputError, UsageError
 from detkit.files import FOLDER_MARK, sha256_of
 from detkit.findings import summarize
-from detkit.formats import ImageSizes, ReadOptions, WriteOptions, _coco_truth, coco, read_dataset, write_dataset
+from detkit.formats import (
+    ImageSizes,
+    ReadOptions,
+    WriteOptions,
+    _coco_truth,
+    _coco_write,
+    coco,
+    read_dataset,
+    write_dataset,
+)
 from detkit.formats._coco_names import COCO91_IDS, COCO_NAMES
 from detkit.tables import Dataset, Shapes
 
@@ -175,7 +184,7 @@ def test_duplicate_ids_the_last_image_wins_and_all_annotations_stay():
 def test_dangling_references_are_left_out_one_finding_each():
     data = read("dangling")
     assert data.annotations.ids.tolist() == [3]
-    assert [(f.code, f.annotation) for f in data.findings] == [("DK104", 0), ("DK105", 1)]
+    assert [(f.code, f.annotation) for f in data.findings] == [("DK104", 0), ("DK104", 3), ("DK105", 1)]
     assert "found 9" in data.findings[0].message
 
 
@@ -345,6 +354,7 @@ def test_split_folder_joins_shared_images_once():
     assert data.images.ids.tolist() == [1, 2, 3]
     assert {k: v.tolist() for k, v in data.splits.items()} == {"train2017": [0, 1], "val2017": [1, 2]}
     assert data.annotations.ids.tolist() == [1, 2, 3]
+    assert codes(data) == {"DK110": 1}
     assert messages(data, "DK110") == ["`instances_*.json` is read; passed over: annotations/captions_val2017.json"]
 
 
@@ -444,6 +454,12 @@ def test_image_names_do_not_leave_the_folder(tmp_path):
     assert losses.count == 2
     assert not list((tmp_path).rglob("out/**/*.jpg"))
     assert not (tmp_path / "a.jpg").exists()
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 4])
+def test_chunks_join_without_a_seam(chunk, tmp_path, monkeypatch):
+    monkeypatch.setattr(_coco_write, "_CHUNK", chunk)
+    assert written(read("basic"), tmp_path / "o.json") == json.loads(case("basic").read_text())
 
 
 def test_same_bytes_every_time(tmp_path):
