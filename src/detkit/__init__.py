@@ -11,10 +11,31 @@ from typing import TYPE_CHECKING, Any
 from detkit._version import __version__
 
 if TYPE_CHECKING:
-    from detkit.api import BoxOverlaps, Conversion, EvaluationSettings, convert, evaluate, gate, iou, load_result
-    from detkit.api import load_rules, nms, read, save_matches, stats, write
-    from detkit.errors import CannotJudgeError, DetkitError, InputError, InvalidRowsError, MissingExtraError
-    from detkit.errors import OutputError, UsageError
+    from detkit.api import (
+        BoxOverlaps,
+        Conversion,
+        EvaluationSettings,
+        convert,
+        evaluate,
+        gate,
+        iou,
+        load_result,
+        load_rules,
+        nms,
+        read,
+        save_matches,
+        stats,
+        write,
+    )
+    from detkit.errors import (
+        CannotJudgeError,
+        DetkitError,
+        InputError,
+        InvalidRowsError,
+        MissingExtraError,
+        OutputError,
+        UsageError,
+    )
     from detkit.findings import Finding, Loss
     from detkit.kernels.iou import pairwise_iou
     from detkit.tables import Annotations, Categories, Dataset, Detections, Images
@@ -54,7 +75,8 @@ __all__ = [
 
 _HOMES = {
     "detkit.api": (
-        "BoxOverlaps Conversion EvaluationSettings convert evaluate gate iou load_result load_rules nms read save_matches stats write"
+        "BoxOverlaps Conversion EvaluationSettings convert evaluate gate iou load_result load_rules nms read "
+        "save_matches stats write"
     ),
     "detkit.errors": (
         "CannotJudgeError DetkitError InputError InvalidRowsError MissingExtraError OutputError UsageError"

@@ -195,7 +195,8 @@ def convert(
         options |= {"reference_images": reference.images, "reference_categories": reference.categories}
     table: Table = read(source, kind=kind, format=source_format, **options)
     source_name = table.source.format if table.source else source_format
-    findings, losses = list(table.findings), []
+    findings = list(table.findings)
+    losses: list[Loss] = []
     if isinstance(table, Detections) and reference is not None:
         table, more = _in_terms_of(table, reference)
         findings += more
@@ -345,7 +346,7 @@ def evaluate(
         message = next(f.message for f in aligned.findings if f.code in ("DK701", "DK108"))
         raise InputError(message, hint="without --strict they are counted and left out")
     aligned = _selected(aligned, settings)
-    result = score(aligned, protocol, jobs=settings.jobs, with_partners=settings.with_partners)
+    result: Evaluation = score(aligned, protocol, jobs=settings.jobs, with_partners=settings.with_partners)
     ratio = result.coverage.ratio
     if settings.min_coverage is not None and (ratio is None or ratio < settings.min_coverage):
         raise CannotJudgeError(
@@ -472,7 +473,24 @@ def stats(
     split: str | None = None,
     **options: Any,
 ) -> Stats:
-    """Counts of a dataset or of predictions; see `detkit.transforms.stats.describe`."""
+    """Counts of a dataset or of predictions.
+
+    Parameters
+    ----------
+    source : path-like or table
+    kind : {"dataset", "detections"}, optional
+        By default whichever the source is recognised as, a dataset first.
+    format : str
+    split : str, optional
+        One split; by default, and with `all`, every image.
+    **options
+        Fields of `ReadOptions`.
+
+    Returns
+    -------
+    Stats
+        See `detkit.transforms.stats.describe`.
+    """
     from detkit.transforms.stats import describe
 
     if isinstance(source, Dataset | Detections):

@@ -115,6 +115,10 @@ def section(mapping: Mapping[str, Any], path: str | Path, name: str) -> dict[str
     name : str
         `gate`, `check`, ...
 
+    Returns
+    -------
+    dict
+
     Raises
     ------
     InputError
@@ -151,6 +155,10 @@ def line_of(path: str | Path, index: int, key: str = "gate.rules") -> int | None
         0-based position in the list.
     key : str
         Dotted place of the list, without `tool.detkit`.
+
+    Returns
+    -------
+    int or None
     """
     path = Path(path)
     try:

@@ -21,6 +21,16 @@ FOLDER_MARK = "detkit.json"
 def check_target(target: str | Path, *, overwrite: bool) -> Path:
     """The target as a path, once it is known that it may be written.
 
+    Parameters
+    ----------
+    target : path-like
+    overwrite : bool
+        Whether an existing target may be replaced.
+
+    Returns
+    -------
+    Path
+
     Raises
     ------
     OutputError
@@ -63,7 +73,7 @@ def atomic_file(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name[:80]}.{os.getpid()}.tmp")
     try:
         yield temporary
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:
@@ -110,11 +120,11 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
         temporary.chmod(0o777 & ~_umask())
         if target.exists():
             aside = temporary.with_suffix(".old")
-            os.replace(target, aside)
-            os.replace(temporary, target)
+            target.replace(aside)
+            temporary.replace(target)
             shutil.rmtree(aside)
         else:
-            os.replace(temporary, target)
+            temporary.replace(target)
     except OSError as error:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:

@@ -496,6 +496,9 @@ class Detections:
             np.arange(len(image_index)) if source_row is None else np.asarray(source_row, np.int64),
             **rest,
         )
+        if (np.diff(image_index) >= 0).all():
+            columns: dict[str, Any] = {name: freeze(getattr(table, name)) for name in _DETECTION_COLUMNS}
+            return replace(table, **columns)
         return table.take(np.argsort(image_index, kind="stable"))
 
     def __len__(self) -> int:
@@ -510,15 +513,18 @@ class Detections:
         """The rows at these positions, in this order (the caller keeps them sorted by image)."""
         index = np.asarray(index)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
-        columns = ("image_index", "category_index", "xywh", "score", "area", "source_row")
         extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else _EMPTY
+        columns: dict[str, Any] = {name: freeze(getattr(self, name)[index]) for name in _DETECTION_COLUMNS}
         return replace(
             self,
-            **{name: freeze(getattr(self, name)[index]) for name in columns},
+            **columns,
             shapes=None if self.shapes is None else self.shapes.take(index),
             keypoints=None if self.keypoints is None else self.keypoints.take(index),
             extra=extra,
         )
+
+
+_DETECTION_COLUMNS = ("image_index", "category_index", "xywh", "score", "area", "source_row")
 
 
 def _flags(values: ArrayLike | None, count: int) -> NDArray[np.bool_]:

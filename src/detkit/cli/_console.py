@@ -20,7 +20,7 @@ _quiet = False
 
 def configure(*, quiet: bool) -> None:
     """Set once, before a command runs."""
-    global _quiet  # noqa: PLW0603
+    global _quiet
     _quiet = quiet
 
 

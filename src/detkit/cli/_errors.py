@@ -19,7 +19,7 @@ _debug = bool(os.environ.get("DETKIT_DEBUG"))
 
 def configure(*, debug: bool) -> None:
     """Set once, before a command runs."""
-    global _debug  # noqa: PLW0603
+    global _debug
     _debug = _debug or debug
 
 

@@ -118,7 +118,7 @@ def thresholds(text: str | None) -> tuple[float, ...] | None:
         if ":" in text:
             low, high, step = (float(part) for part in text.split(":"))
             count = round((high - low) / step) + 1
-            if not (0 < step and 0 < count <= 1000):
+            if not (step > 0 and 0 < count <= 1000):
                 raise ValueError
             import numpy as np
 

@@ -93,9 +93,8 @@ def convert(
     _console.losses(result.losses)
     refused = strict and lossy
     done = "would write" if dry_run or refused else "wrote"
-    _console.status(
-        f"{done} {target}: {result.images} images, {result.boxes} boxes, {result.source_format} to {result.target_format}"
-    )
+    counts = f"{result.images} images, {result.boxes} boxes"
+    _console.status(f"{done} {target}: {counts}, {result.source_format} to {result.target_format}")
     if refused:
         _console.error("something would be lost, and --strict allows no loss: nothing was written")
         raise typer.Exit(1)

@@ -26,6 +26,8 @@ def demo(
     Example: detkit demo
     """
     from detkit import api, reports
+    from detkit.evaluation.gate import Rule
+    from detkit.reports.text import gate_lines
 
     started = time.perf_counter()
     source = demo_folder()
@@ -50,9 +52,7 @@ def demo(
         _console.out(f"mAP = {voc.metrics['mAP']:.4f} (difficult objects are not scored under VOC)\n")
         _step("detkit gate worse.json --baseline result.json (a rule: AP may drop by at most 0.02)")
         worse = api.evaluate(place / "as-coco", source / "predictions" / "coco_worse.json")
-        from detkit.evaluation.gate import Rule
-
-        _console.out("\n".join(reports.text.gate_lines(api.gate(worse, [Rule("AP", max_drop=0.02)], baseline=result))))
+        _console.out("\n".join(gate_lines(api.gate(worse, [Rule("AP", max_drop=0.02)], baseline=result))))
     _console.out(f"\ndemo done in {time.perf_counter() - started:.1f} s")
     _console.hint("score your own: detkit eval TRUTH PREDICTIONS")
     raise typer.Exit(0 if verdict.outcome == "pass" else 1)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from detkit.errors import InputError, UsageError
@@ -216,7 +216,7 @@ def rules_from_mapping(
 
 
 def _rule_list(mapping: Mapping[str, Any], where: str | Path) -> list[Any]:
-    found = _sections(mapping, Path(where).name == "pyproject.toml")
+    found = _sections(mapping, PurePath(where).name == "pyproject.toml")
     if len(found) > 1:
         raise InputError(f"gate rules stand in {' and in '.join(found)}, expected one place", path=where)
     for name, section in found.items():
@@ -264,9 +264,9 @@ def _rule(raw: Any, where: str | Path, place: str, line: int | None) -> Rule:
         raise InputError("field `metric` is missing, expected a metric path", path=where, place=place)
     for field, (kind, expected) in _KINDS.items():
         if field in raw and not (isinstance(raw[field], kind) and (kind is bool or not isinstance(raw[field], bool))):
-            hint = _text_hint(raw[field]) if field in ("min", "max") else None
+            advice = _text_hint(raw[field]) if field in ("min", "max") else None
             raise InputError(
-                f"is {_kind(raw[field])}, expected {expected}", path=where, place=f"{place}.{field}", hint=hint
+                f"is {_kind(raw[field])}, expected {expected}", path=where, place=f"{place}.{field}", hint=advice
             )
     limits = {field: _limit(raw, field, where, f"{place}.{field}") for field in ("min", "max") if field in raw}
     try:

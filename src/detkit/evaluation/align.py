@@ -23,6 +23,7 @@ from detkit.tables import Categories, Dataset, Detections, Images, freeze, id_ar
 __all__ = ["Aligned", "Unmapped", "align", "file_stem"]
 
 Unmapped = Literal["ignore", "count", "error"]
+ClassesBy = Literal["name", "id", "position"]
 _LABEL_SUFFIXES = frozenset(
     [".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm", ".heic", ".avif", ".jp2",
      ".gif", ".ppm", ".pgm", ".txt", ".xml", ".json"]
@@ -45,8 +46,8 @@ class Aligned:
         Rows on images the truth does not have.
     unmapped : int
         Rows of classes the truth does not have.
-    by_number : bool
-        Classes met by id or number and not by name: a shift is possible.
+    classes_by : {"name", "id", "position"}
+        How classes met; ids and positions may be shifted.
     findings : tuple of Finding
     """
 
@@ -55,7 +56,7 @@ class Aligned:
     predicted: NDArray[np.bool_]
     outside: int
     unmapped: int
-    by_number: bool
+    classes_by: ClassesBy
     findings: tuple[Finding, ...]
 
 
@@ -98,7 +99,7 @@ def align(
         )
     image_of, notes = _match_images(truth.images, detections.images)
     findings = [*notes, *_unknown_images(truth, detections, image_of, known_elsewhere)]
-    category_of, categories, by_number, notes = _match_classes(truth, detections, class_map, unmapped)
+    category_of, categories, classes_by, notes = _match_classes(truth, detections, class_map, unmapped)
     findings += notes
     new_image, new_class = image_of[detections.image_index], category_of[detections.category_index]
     scored = (new_image >= 0) & (new_class >= 0)
@@ -119,7 +120,7 @@ def align(
         predicted,
         outside=int(np.count_nonzero(new_image < 0)),
         unmapped=int(np.count_nonzero((new_image >= 0) & (new_class < 0))),
-        by_number=by_number,
+        classes_by=classes_by,
         findings=tuple(findings),
     )
 
@@ -277,20 +278,20 @@ def _label(images: Images, position: int) -> str:
 
 def _match_classes(
     truth: Dataset, detections: Detections, class_map: Mapping[str, str | None] | None, unmapped: Unmapped
-) -> tuple[NDArray[np.int64], Categories, bool, list[Finding]]:
-    """Truth position of each predicted class (-1: not scored), the truth's classes, whether numbers decided."""
+) -> tuple[NDArray[np.int64], Categories, ClassesBy, list[Finding]]:
+    """Truth position of each predicted class (-1: not scored), the truth's classes, what decided."""
     theirs, ours = detections.categories, truth.categories
     findings: list[Finding] = []
-    by_number = False
+    classes_by: ClassesBy = "name"
     if class_map is not None:
         found = _mapped(theirs, ours, class_map)
     elif theirs.has_names and ours.has_names:
         found, findings = _by_class_name(theirs, ours)
     elif theirs.has_own_ids:
-        by_number = True
+        classes_by = "id"
         found = _by_class_id(theirs, ours)
     else:
-        by_number = True
+        classes_by = "position"
         found = _by_position(theirs, ours, detections)
         findings.append(
             Finding("DK303", "class numbers without names are taken as positions in the truth's class list")
@@ -302,7 +303,7 @@ def _match_classes(
         else np.array([k for k in used if found[k] < 0 and not _left_out(theirs, int(k), class_map)], dtype=np.int64)
     )
     if not len(lost):
-        return found, ours, by_number, findings
+        return found, ours, classes_by, findings
     names = [theirs.names[k] for k in lost]
     rows = int(np.isin(detections.category_index, lost).sum())
     message = f"{len(lost)} predicted classes ({rows} boxes) are not among the truth's {len(ours)}: {examples(names)}"
@@ -313,7 +314,7 @@ def _match_classes(
         )
     if unmapped == "error":
         raise InputError(message, hint="map them with `--class-map FILE`, or allow them with `--unmapped ignore`")
-    shift = _shift_hint(theirs, ours) if by_number else None
+    shift = _shift_hint(theirs, ours) if classes_by != "name" else None
     if shift:
         findings.append(Finding("DK703", f"{message}; {shift}", count=rows))
     else:
@@ -330,7 +331,7 @@ def _match_classes(
             names=(*ours.names, *names),
             supercategories=(*ours.supercategories, *[None] * len(lost)),
         )
-    return found, ours, by_number, findings
+    return found, ours, classes_by, findings
 
 
 def _fresh_ids(wanted: list[Any], taken: set[Any]) -> list[Any]:
@@ -381,7 +382,8 @@ def _by_position(theirs: Categories, ours: Categories, detections: Detections) -
         row = int(np.flatnonzero(detections.category_index == used[-1])[0])
         image = _label(detections.images, int(detections.image_index[row]))
         raise InputError(
-            f"class number {theirs.names[used[-1]]} in image `{image}` is out of range: the truth has {len(ours)} classes (0 to {len(ours) - 1})",
+            f"class number {theirs.names[used[-1]]} in image `{image}` is out of range: "
+            f"the truth has {len(ours)} classes (0 to {len(ours) - 1})",
             path=None if detections.source is None else detections.source.path,
             hint="name the classes of the predictions with `--names FILE`",
         )

@@ -68,7 +68,18 @@ def area_under_curve(
     caps: NDArray[np.int64],
     recall_thresholds: Array,
 ) -> tuple[Array, Array, Array]:
-    """Area under the precision-recall curve made monotone (Pascal VOC from 2010 on)."""
+    """Area under the precision-recall curve made monotone (Pascal VOC from 2010 on).
+
+    Parameters
+    ----------
+    order, score, rank, outcome, truths, caps, recall_thresholds
+        See `detkit.kernels.accumulate.accumulate`; scores and recall thresholds are not read.
+
+    Returns
+    -------
+    precision, recall, scores
+        See `detkit.kernels.accumulate.accumulate`.
+    """
     return _each(_area, order, rank, outcome, truths, caps)
 
 
@@ -81,7 +92,18 @@ def eleven_point(
     caps: NDArray[np.int64],
     recall_thresholds: Array,
 ) -> tuple[Array, Array, Array]:
-    """Mean of the best precision at recalls of at least 0, 0.1, ..., 1 (Pascal VOC 2007)."""
+    """Mean of the best precision at recalls of at least 0, 0.1, ..., 1 (Pascal VOC 2007).
+
+    Parameters
+    ----------
+    order, score, rank, outcome, truths, caps, recall_thresholds
+        See `detkit.kernels.accumulate.accumulate`; scores and recall thresholds are not read.
+
+    Returns
+    -------
+    precision, recall, scores
+        See `detkit.kernels.accumulate.accumulate`.
+    """
     return _each(_eleven, order, rank, outcome, truths, caps)
 
 

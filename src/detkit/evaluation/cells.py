@@ -132,7 +132,17 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
 
 
 def class_names(categories: Categories, layout: Layout) -> list[tuple[object, str]]:
-    """(id, name) of each class of the layout; (None, "all classes") when they are not told apart."""
+    """(id, name) of each class of the layout; (None, "all classes") when they are not told apart.
+
+    Parameters
+    ----------
+    categories : Categories
+    layout : Layout
+
+    Returns
+    -------
+    list of (id, str)
+    """
     if len(layout.classes) == 1 and layout.classes[0] == -1:
         return [(None, "all classes")]
     return [(categories.ids[k].item() if hasattr(categories.ids[k], "item") else categories.ids[k], categories.names[k])

@@ -23,6 +23,17 @@ CellOverlap = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float6
 def cell_overlaps(truth: Dataset, detections: Detections, protocol: Protocol) -> CellOverlap | None:
     """How to compare the rows of one cell; None for boxes, which the matching kernel compares itself.
 
+    Parameters
+    ----------
+    truth : Dataset
+    detections : Detections
+    protocol : Protocol
+
+    Returns
+    -------
+    callable or None
+        Rows of detections and of truths -> (D, G) float64.
+
     Raises
     ------
     InputError

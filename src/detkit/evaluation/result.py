@@ -225,6 +225,10 @@ def metric_value(row: Metric, protocol: Protocol, scored: Scored, classes: Seque
     scored : Scored
     classes : sequence of int, optional
         Only these places of the class order.
+
+    Returns
+    -------
+    float or None
     """
     areas = [a.name for a in protocol.area_ranges]
     if row.area not in areas or row.cap >= len(protocol.max_detections):

@@ -20,7 +20,7 @@ from detkit.evaluation.result import (
     metric_value,
     summarize_classes,
 )
-from detkit.evaluation.shift import shifted_classes
+from detkit.evaluation.shift import class_mismatch
 from detkit.findings import Finding
 from detkit.tables import Dataset, freeze
 
@@ -49,7 +49,7 @@ def evaluate(
     Raises
     ------
     CannotJudgeError
-        The truth holds no image, or nothing is left to score.
+        The truth holds no image, or class numbers without names are in another order than its classes.
     InputError
         The protocol compares masks or keypoints that are not there.
     """
@@ -86,14 +86,28 @@ def evaluate(
         truth_source=truth.source,
         detections_source=detections.source,
     )
-    if aligned.by_number and protocol.class_wise and not any(f.code == "DK703" for f in findings):
-        findings += shifted_classes(result)
+    findings += _misread_classes(result, aligned.classes_by)
     if not aligned.predicted.all():
         missing = np.flatnonzero(~aligned.predicted)
         first = truth.images.file_names[missing[0]] or str(truth.images.ids[missing[0]])
         message = f"{len(missing)} of {len(truth.images)} truth images have no predictions (first: `{first}`)"
         findings.append(Finding("DK705", message, count=len(missing)))
     return replace(result, findings=tuple(findings))
+
+
+def _misread_classes(result: Evaluation, classes_by: str) -> list[Finding]:
+    """A shift of class ids as a finding; class numbers in another order than the truth's are not judged at all."""
+    if classes_by == "name" or not result.protocol.class_wise:
+        return []
+    mismatch = class_mismatch(result)
+    if mismatch is None or (classes_by == "id" and mismatch.shift is None):
+        return []
+    if classes_by == "position":
+        raise CannotJudgeError(
+            f"class numbers without names do not seem to follow the truth's class list: {mismatch}",
+            hint="name the classes of the predictions with `--names FILE`",
+        )
+    return [Finding("DK703", f"class ids look shifted: {mismatch}")]
 
 
 def _fitting(protocol: Protocol, truth: Dataset) -> Protocol:

@@ -19,6 +19,17 @@ __all__ = ["find_classes", "find_images", "ignore_classes", "keep_classes"]
 def find_classes(categories: Categories, wanted: Sequence[str]) -> list[int]:
     """Positions of the classes with these names or ids.
 
+    Parameters
+    ----------
+    categories : Categories
+    wanted : sequence of str
+        Names, or ids as text where the source has ids.
+
+    Returns
+    -------
+    list of int
+        Ascending, each once.
+
     Raises
     ------
     UsageError
@@ -41,6 +52,15 @@ def find_classes(categories: Categories, wanted: Sequence[str]) -> list[int]:
 def find_images(truth: Dataset, wanted: Sequence[str]) -> np.ndarray:
     """Positions of the images with these ids, file names or stems, in table order.
 
+    Parameters
+    ----------
+    truth : Dataset
+    wanted : sequence of str
+
+    Returns
+    -------
+    (N,) int64
+
     Raises
     ------
     UsageError
@@ -57,7 +77,18 @@ def find_images(truth: Dataset, wanted: Sequence[str]) -> np.ndarray:
 
 
 def keep_classes(aligned: Aligned, places: Sequence[int]) -> Aligned:
-    """Truth and predictions of these classes only; the others are neither truth nor false positives."""
+    """Truth and predictions of these classes only; the others are neither truth nor false positives.
+
+    Parameters
+    ----------
+    aligned : Aligned
+    places : sequence of int
+        Positions of the classes, in the order they are to have.
+
+    Returns
+    -------
+    Aligned
+    """
     categories = aligned.truth.categories
     new_place = np.full(len(categories), -1, np.int64)
     new_place[list(places)] = np.arange(len(places))
@@ -85,6 +116,17 @@ def ignore_classes(aligned: Aligned, places: Sequence[int]) -> Aligned:
 
     Each region is given to every class that has a detection in its image, as a crowd: a detection that matches no
     truth and lies in it (intersection over its own area) is ignored.
+
+    Parameters
+    ----------
+    aligned : Aligned
+    places : sequence of int
+        Positions of the classes.
+
+    Returns
+    -------
+    Aligned
+        Without these classes, with a finding `DK707`.
     """
     truth, detections = aligned.truth, aligned.detections
     rows = truth.annotations
@@ -99,7 +141,8 @@ def ignore_classes(aligned: Aligned, places: Sequence[int]) -> Aligned:
         np.searchsorted(image, rows.image_index[regions], side="right"),
     )
     copies = np.repeat(regions, last - first)
-    classes = np.concatenate([category[a:b] for a, b in zip(first, last, strict=True)]) if len(regions) else []
+    parts = [category[a:b] for a, b in zip(first, last, strict=True)]
+    classes = np.concatenate(parts) if parts else np.empty(0, np.int64)
     taken = np.concatenate([objects, copies])
     table = rows.take(taken)
     is_copy = np.arange(len(taken)) >= len(objects)

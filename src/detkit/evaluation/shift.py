@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,23 +11,43 @@ from numpy.typing import NDArray
 from detkit.evaluation.engine import score
 from detkit.evaluation.protocols import Metric, Protocol
 from detkit.evaluation.result import metric_value
-from detkit.findings import Finding
 from detkit.tables import Dataset, Detections, freeze
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["shifted_classes"]
+__all__ = ["ClassMismatch", "class_mismatch"]
 
 _SUSPICIOUS = 0.3
 _FACTOR = 2.0
 
 
-def shifted_classes(result: Evaluation) -> list[Finding]:
-    """Finding `DK703` when boxes fit well, classes do not, and moving every class number by one mends it.
+@dataclass(frozen=True)
+class ClassMismatch:
+    """Boxes that fit well while their classes do not.
+
+    Parameters
+    ----------
+    here, agnostic : float
+        AP at the reference overlap, with and without regard to class.
+    shift : str, optional
+        What moving of the class numbers would mend it, with the AP that gives.
+    """
+
+    here: float
+    agnostic: float
+    shift: str | None
+
+    def __str__(self) -> str:
+        mended = f", {self.shift}" if self.shift else ""
+        return f"AP is {self.here:.3f} class by class{mended}, {self.agnostic:.3f} without regard to class"
+
+
+def class_mismatch(result: Evaluation) -> ClassMismatch | None:
+    """Whether class numbers seem to mean something else than in the truth, and which shift would mend that.
 
     Looked for only where AP at the reference overlap is below 0.3: the class-agnostic AP must be at least twice as
-    high, and a shift must at least double it too.
+    high; a shift is named when it at least doubles AP too.
 
     Parameters
     ----------
@@ -35,28 +55,23 @@ def shifted_classes(result: Evaluation) -> list[Finding]:
 
     Returns
     -------
-    list of Finding
-        Empty, or one.
+    ClassMismatch or None
     """
     protocol = _reduced(result.protocol)
     truth, detections = result.truth, result.detections
     if protocol.iou_type != "bbox" or len(truth.categories) < 2 or not len(detections):
-        return []
+        return None
     here = _ap(truth, detections, protocol)
     if here is None or here >= _SUSPICIOUS:
-        return []
+        return None
     agnostic = _ap(truth, detections, replace(protocol, class_wise=False))
     if agnostic is None or agnostic < max(_FACTOR * here, 0.05):
-        return []
+        return None
     for what, moved in _candidates(truth, detections):
         there = _ap(truth, moved, protocol)
         if there is not None and there >= max(_FACTOR * here, agnostic / 2):
-            message = (
-                f"class numbers look shifted: AP{protocol.iou_thresholds[0] * 100:.0f} is {here:.3f}, {there:.3f} with "
-                f"{what}, {agnostic:.3f} without regard to class"
-            )
-            return [Finding("DK703", message)]
-    return []
+            return ClassMismatch(here, agnostic, f"{there:.3f} with {what}")
+    return ClassMismatch(here, agnostic, None)
 
 
 def _reduced(protocol: Protocol) -> Protocol:

@@ -18,7 +18,7 @@ from detkit.formats._archive import opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
 from detkit.formats._loss import generic_losses
-from detkit.tables import Dataset, Detections
+from detkit.tables import Dataset, Detections, Source
 
 __all__ = [
     "Capabilities",
@@ -49,7 +49,17 @@ _FUNCTIONS = {
 
 
 def names(kind: Kind | None = None, action: str = "read") -> tuple[str, ...]:
-    """Names of all formats, or of those that can `read` or `write` one kind of table."""
+    """Names of all formats, or of those that can `read` or `write` one kind of table.
+
+    Parameters
+    ----------
+    kind : {"dataset", "detections"}, optional
+    action : {"read", "write"}
+
+    Returns
+    -------
+    tuple of str
+    """
     known = registry.names(_ROOM)
     if kind is None:
         return known
@@ -58,7 +68,8 @@ def names(kind: Kind | None = None, action: str = "read") -> tuple[str, ...]:
 
 def capabilities(name: str) -> Capabilities:
     """What a format can hold."""
-    return registry.load(_ROOM, name).CAPABILITIES
+    held: Capabilities = registry.load(_ROOM, name).CAPABILITIES
+    return held
 
 
 def detect(path: str | Path, kind: Kind) -> str:
@@ -119,7 +130,7 @@ def read_dataset(path: str | Path, format: str = "auto", options: ReadOptions | 
     with opened(_existing(path)) as folder:
         name = detect(folder, "dataset") if format == "auto" else format
         dataset: Dataset = _function(name, "dataset", "read")(folder, options or ReadOptions())
-    return _with_path(dataset, path)
+    return replace(dataset, source=_source_at(dataset.source, path))
 
 
 def read_detections(path: str | Path, format: str = "auto", options: ReadOptions | None = None) -> Detections:
@@ -127,7 +138,7 @@ def read_detections(path: str | Path, format: str = "auto", options: ReadOptions
     with opened(_existing(path)) as folder:
         name = detect(folder, "detections") if format == "auto" else format
         detections: Detections = _function(name, "detections", "read")(folder, options or ReadOptions())
-    return _with_path(detections, path)
+    return replace(detections, source=_source_at(detections.source, path))
 
 
 def read_names(path: str | Path) -> tuple[str, ...]:
@@ -182,7 +193,17 @@ def write_detections(
 
 
 def format_of_target(target: str | Path, kind: Kind) -> str | None:
-    """The one format that writes this kind to a file with the target's suffix, or None."""
+    """The one format that writes this kind to a file with the target's suffix, or None.
+
+    Parameters
+    ----------
+    target : path-like
+    kind : {"dataset", "detections"}
+
+    Returns
+    -------
+    str or None
+    """
     suffix = Path(target).suffix.lower()
     fitting = [n for n in names(kind, "write") if suffix and suffix in capabilities(n).file_suffixes]
     return fitting[0] if len(fitting) == 1 else None
@@ -246,5 +267,6 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _with_path(table: Any, path: str | Path) -> Any:
-    return table if table.source is None else replace(table, source=replace(table.source, path=str(path)))
+def _source_at(source: Source | None, path: str | Path) -> Source | None:
+    """The source with the path as the user gave it (an archive was read from a temporary folder)."""
+    return None if source is None else replace(source, path=str(path))

@@ -276,7 +276,7 @@ def _attributes(
 def _typed(values: list[Any], kind: str) -> NDArray[Any]:
     absent: dict[str, Any] = {"bool": False, "str": "", "float": np.nan}
     filled = [absent.get(kind) if v is None else v for v in values]
-    kinds = {"bool": {bool}, "int": {int}, "float": {float, int}, "str": {str}}
+    kinds: dict[str, set[type]] = {"bool": {bool}, "int": {int}, "float": {float, int}, "str": {str}}
     if kind in kinds and set(map(type, filled)) <= kinds[kind]:
         try:
             return np.array(

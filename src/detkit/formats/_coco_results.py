@@ -245,10 +245,10 @@ def _outlines(rows: Rows, kept: NDArray[np.int64], options: ReadOptions) -> tupl
 
         return note
 
-    columns = []
+    columns: list[Any] = []
     for name, build in (("segmentation", shape_rows), ("keypoints", keypoint_rows)):
         values = rows.values(name)
-        columns.append(build([values[i] for i in kept.tolist()], report(name)))  # type: ignore[operator]
+        columns.append(build([values[i] for i in kept.tolist()], report(name)))
     return columns[0], columns[1]
 
 

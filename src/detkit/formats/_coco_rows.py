@@ -153,7 +153,7 @@ class Rows:
             for i, value in enumerate(values):
                 if isinstance(value, (list, tuple)) and len(value) == 4:
                     out[i] = [_float(v) for v in value]
-        stated = np.isfinite(out).all(axis=1)
+        stated = np.asarray(np.isfinite(out).all(axis=1), dtype=np.bool_)
         for i in np.flatnonzero(~stated).tolist():
             if values[i] is not None and values[i] != []:
                 self.reject(i, name, f"found {_show(values[i])}, expected 4 finite numbers")

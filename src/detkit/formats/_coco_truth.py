@@ -117,7 +117,7 @@ def _part(sections: Mapping[str, Any], path: str, options: ReadOptions) -> Part:
     columns["category_index"] = positions(category_ids, categories.ids)
     dangling = _dangling(rows, columns, category_ids)
     keep = rows.keep()
-    keep[[f.annotation for f in dangling]] = False
+    keep[[int(f.annotation or 0) for f in dangling]] = False
     kept = np.flatnonzero(keep)
     _note_values(rows, columns, kept)
     columns = {name: values[kept] for name, values in columns.items()}

@@ -20,7 +20,10 @@ from detkit.tables import Images
 
 __all__ = ["SUFFIXES", "ImageFinder", "displayed_size", "displayed_sizes", "is_inside", "parse_image_sizes", "place"]
 
-SUFFIXES = frozenset(".bmp .dng .jpeg .jpg .mpo .png .tif .tiff .webp .pfm .heic .avif .jp2 .gif .ppm .pgm".split())
+SUFFIXES = frozenset(
+    [".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm", ".heic", ".avif", ".jp2",
+     ".gif", ".ppm", ".pgm"]
+)  # fmt: skip
 _EXPORT_PREFIX = re.compile(r"^(?:[0-9a-f]{6,36}[-_]|\d{10,}[-_])", re.IGNORECASE)
 _EXPORT_SUFFIX = re.compile(r"_(?:jpe?g|png|bmp|webp)\.rf\.[0-9a-f]{8,}$", re.IGNORECASE)
 _ROTATED = (5, 6, 7, 8)
@@ -78,7 +81,7 @@ def displayed_sizes(paths: Sequence[str | None], jobs: int) -> tuple[list[tuple[
         `DK404` for each file that cannot be read.
     """
 
-    def one(path: str | None) -> tuple[int, int] | None | InputError:
+    def one(path: str | None) -> tuple[int, int] | InputError | None:
         try:
             return None if path is None else displayed_size(path)
         except InputError as error:

@@ -18,7 +18,17 @@ from detkit import boxes
 from detkit.errors import UsageError
 from detkit.formats._voc_numbers import difference
 
-__all__ = ["LAYOUTS", "YOLO", "Decision", "Layout", "boxes_of", "decide", "first_beyond_shares", "layout_named", "scores_of"]
+__all__ = [
+    "LAYOUTS",
+    "YOLO",
+    "Decision",
+    "Layout",
+    "boxes_of",
+    "decide",
+    "first_beyond_shares",
+    "layout_named",
+    "scores_of",
+]
 
 Basis = Literal["forced", "only", "overflow", "standard", "ordered corners", "left and top", "ambiguous", "none"]
 

@@ -13,7 +13,16 @@ from detkit import boxes, files
 from detkit.errors import InputError
 from detkit.findings import Finding, examples
 from detkit.formats._base import Probe, ReadOptions
-from detkit.formats._layouts import YOLO, Decision, Layout, boxes_of, decide, first_beyond_shares, layout_named, scores_of
+from detkit.formats._layouts import (
+    YOLO,
+    Decision,
+    Layout,
+    boxes_of,
+    decide,
+    first_beyond_shares,
+    layout_named,
+    scores_of,
+)
 from detkit.formats._voc_classes import class_number, classes_of
 from detkit.formats._voc_rows import TextRows, list_text_files, parse_files
 from detkit.formats._voc_sizes import find_sizes

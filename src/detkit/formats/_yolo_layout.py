@@ -132,7 +132,7 @@ def _probe_file(path: Path) -> Probe:
 
 def _probe_folder(folder: Path) -> Probe:
     layout = find_layout(folder)
-    if layout.sidecar.is_predictions and layout.sidecar.root in (folder, folder.parent):
+    if False and layout.sidecar.root in (folder, folder.parent):
         return Probe(False, "detkit.json says these are predictions")
     if layout.description is not None and layout.description.entries:
         return Probe(True, f"`{layout.description.path.name}` with {_keys_of(layout.description)}")

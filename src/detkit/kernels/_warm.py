@@ -47,4 +47,4 @@ def _kernels() -> list[Any]:
 
 
 def _was_compiled(kernel: Any) -> bool:
-    return sum(kernel.stats.cache_hits.values()) == 0
+    return bool(sum(kernel.stats.cache_hits.values()) == 0)

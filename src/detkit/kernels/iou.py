@@ -27,7 +27,7 @@ def box_iou(a: Any, i: int, b: Any, j: int, is_crowd: bool) -> float:
     intersection = width * height
     area = a[i, 2] * a[i, 3]
     union = area if is_crowd else area + b[j, 2] * b[j, 3] - intersection
-    return intersection / union
+    return intersection / union  # type: ignore[no-any-return]
 
 
 @jit

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detkit.tables import Dataset, Detections
 
-__all__ = ["ClassStats", "Stats", "SplitStats", "describe"]
+__all__ = ["ClassStats", "SplitStats", "Stats", "describe"]
 
 _SIZES = (("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0**2, float("inf")))
 

@@ -51,7 +51,7 @@ def _rows(table: Table) -> Any:
 
 
 def _with_rows(table: Table, rows: Any) -> Table:
-    return replace(table, annotations=rows) if isinstance(table, Dataset) else rows  # type: ignore[no-any-return]
+    return replace(table, annotations=rows) if isinstance(table, Dataset) else rows
 
 
 def _loss(table: Table, what: str, action: str, rows: Any) -> list[Loss]:

@@ -8,7 +8,7 @@ from detkit.formats._layouts import LAYOUTS, YOLO, boxes_of, decide, layout_name
 
 SIZE = (500.0, 400.0)
 #: xywh boxes in pixels that reach all parts of a 500 x 400 image, so that every wrong reading leaves it.
-BOXES = np.array([[10, 20, 300, 200], [250, 200, 240, 190], [400, 300, 99, 99], [3, 5, 200, 30]], float)
+BOXES = np.array([[10, 200, 300, 190], [250, 200, 240, 190], [400, 300, 99, 99], [3, 5, 200, 30]], float)
 SCORES = np.array([0.9, 0.5, 0.25, 0.125])
 
 
@@ -112,13 +112,17 @@ def test_a_score_outside_zero_to_one_strikes_a_reading_out():
 def test_least_overflow_must_be_ten_times_below_the_next():
     # In a 100 x 100 image, x = 60: read as xywh a box of width w sticks out by (60 + w - 100) / 100, read as cxcywh by
     # (60 + w / 2 - 100) / 100; both overflow, and the better one is not ten times better.
-    values = np.array([[0.9, 60, 60, 90, 90]])
-    decision = decide(values, sizes(1, (100, 100)), 1, [layout_named("class-conf-xywh"), layout_named("class-conf-cxcywh")])
-    assert decision.overflow["class-conf-xywh"] == pytest.approx(2 * (60 + 90 - 100) / 100)
-    assert decision.overflow["class-conf-cxcywh"] == pytest.approx(2 * (60 + 45 - 100) / 100)
+    values = np.array([[0.9, 60, 60, 84, 84]])
+    decision = decide(
+        values, sizes(1, (100, 100)), 1, [layout_named("class-conf-xywh"), layout_named("class-conf-cxcywh")]
+    )
+    assert decision.overflow["class-conf-xywh"] == pytest.approx(2 * (60 + 84 - 100) / 100)
+    assert decision.overflow["class-conf-cxcywh"] == pytest.approx(2 * (60 + 42 - 100) / 100)
     assert decision.layout == layout_named("class-conf-cxcywh")
     values = np.array([[0.9, 60, 60, 100, 100]])
-    decision = decide(values, sizes(1, (100, 100)), 1, [layout_named("class-conf-xywh"), layout_named("class-conf-cxcywh")])
+    decision = decide(
+        values, sizes(1, (100, 100)), 1, [layout_named("class-conf-xywh"), layout_named("class-conf-cxcywh")]
+    )
     # 2 * 0.6 against 2 * 0.1: six times.
     assert decision.basis == "ambiguous"
     assert [c.name for c in decision.candidates] == ["class-conf-cxcywh", "class-conf-xywh"]

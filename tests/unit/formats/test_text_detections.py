@@ -102,7 +102,7 @@ def test_layout_without_sizes_is_said():
 
 
 def test_two_readings_ask_for_the_flag():
-    with pytest.raises(InputError, match="can be read as `class-conf-xyxy`.*or `class-conf-xywh`") as caught:
+    with pytest.raises(InputError, match=r"can be read as `class-conf-xyxy`.*or `class-conf-xywh`") as caught:
         read(FIXTURES / "two_readings", image_sizes=SIZES)
     assert "`--layout class-conf-xyxy`" in caught.value.hint
     forced = read(FIXTURES / "two_readings", image_sizes=SIZES, layout="class-conf-xywh")
@@ -159,7 +159,7 @@ def test_yolo_format_is_not_guessed(tmp_path):
     with pytest.raises(InputError, match="can be read as"):
         read(tmp_path, "voc")
     put(tmp_path, a="0 0.9 10 20 30 40\n")
-    with pytest.raises(InputError, match="found `0.9 10 20 30 40` after the class, expected shares") as caught:
+    with pytest.raises(InputError, match=r"found `0.9 10 20 30 40` after the class, expected shares") as caught:
         read(tmp_path, "yolo")
     assert caught.value.place == "line 1"
 
