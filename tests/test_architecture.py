@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "detkit"
 
-LEAVES = frozenset(("errors", "boxes", "masks", "kernels", "files", "_version"))
+LEAVES = frozenset(("errors", "ragged", "boxes", "masks", "kernels", "files", "_version"))
 BASE = frozenset(("registry", "findings", "tables"))
 
 #: room -> rooms it may import besides itself. A module directly under detkit is a room of its own.
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "boxes": frozenset(("errors",)),
     "masks": frozenset(("errors",)),
+    "ragged": frozenset(("errors",)),
     "kernels": frozenset(("errors",)),
     "files": frozenset(("errors",)),
     "config": frozenset(("errors",)),
@@ -319,3 +320,152 @@ def _module_name(path: Path) -> str:
 
 FILES = {_module_name(path): path for path in sorted(PACKAGE.rglob("*.py")) if "_demo" not in path.parts}
 MODULES = frozenset(f"detkit.{name}" for name in FILES)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_module_keeps_the_rules(module: str) -> None:
+    found = violations(module, FILES[module].read_text(encoding="utf-8"))
+    assert [str(v) for v in found if v.key not in KNOWN_BREAKS] == []
+
+
+def test_listed_breaks_are_still_there() -> None:
+    """A break that was mended is struck off the list, so that it cannot come back."""
+    found = {v.key for name, path in FILES.items() for v in violations(name, path.read_text(encoding="utf-8"))}
+    assert sorted(set(KNOWN_BREAKS) - found) == []
+
+
+def test_every_room_has_an_import_rule() -> None:
+    assert sorted({room_of(name) for name in FILES} - set(MAY_IMPORT)) == []
+
+
+@pytest.mark.parametrize("module", [n for n in FILES if not any(p.startswith("_") for p in n.split("."))])
+def test_exported_names_exist(module: str) -> None:
+    """Also those that a module makes up when asked."""
+    loaded = importlib.import_module(f"detkit.{module}")
+    assert [name for name in getattr(loaded, "__all__", ()) if not hasattr(loaded, name)] == []
+
+
+def test_public_names_of_detkit_exist_and_are_listed_once() -> None:
+    import detkit
+
+    assert [name for name in detkit.__all__ if not hasattr(detkit, name)] == []
+    assert dir(detkit) == sorted(set(detkit.__all__))
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = detkit.nonsense
+
+
+HEAVY = ("numba", "onnxruntime", "onnx", "albumentations", "cv2", "pycocotools", "scipy", "matplotlib")
+
+
+@pytest.mark.parametrize("module", ["detkit", "detkit.cli"])
+def test_import_is_light(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_help_of_every_command_is_light() -> None:
+    code = (
+        "import sys, detkit.cli as c\n"
+        "from typer.testing import CliRunner\n"
+        "for name in c.COMMANDS:\n"
+        "    assert CliRunner().invoke(c.app, [name, '--help']).exit_code == 0, name\n"
+        f"print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+# --- the checker itself: each planted violation is found, and what is allowed is not
+
+DOC = '"""A module."""\n'
+LONG = DOC + "x = 1\n" * MOST_LINES
+BIG = DOC + "def run() -> None:\n" + "    x = 1\n" * (MOST_STATEMENTS + 1)
+NESTED = DOC + "def run() -> None:\n    if x:\n" + "        x = 1\n" * MOST_STATEMENTS
+BARE = DOC + '__all__ = ["f"]\ndef f(a: int, b: int) -> int:\n    """A sum."""\n    return a + b\n'
+TOLD = BARE.replace('A sum."""', 'A sum; parameters as `g`."""')
+FULL = BARE.replace(
+    'A sum."""',
+    'A sum.\n\n    Parameters\n    ----------\n    a, b : int\n\n    Returns\n    -------\n    int\n    """',
+)
+KNOWN = frozenset(("detkit.formats._base", "detkit.formats", "detkit.api", "detkit.evaluation.result", "detkit.cli"))
+
+PLANTED = [
+    ("boxes", DOC + "from detkit.tables import Images", "may not import"),
+    ("errors", DOC + "from detkit.boxes import clip", "may not import"),
+    ("kernels.iou", DOC + "from detkit.findings import Finding", "may not import"),
+    ("config", DOC + "from detkit.files import atomic_file", "may not import"),
+    ("findings", DOC + "from detkit.formats import read_dataset", "may not import"),
+    ("formats.coco", DOC + "from detkit.evaluation.result import Evaluation", "may not import"),
+    ("formats.coco", DOC + "from detkit.kernels.iou import pairwise_iou", "may not import"),
+    ("evaluation.align", DOC + "from detkit import formats", "may not import"),
+    ("evaluation.align", DOC + "from ..formats import names", "may not import"),
+    ("evaluation.align", DOC + "def f():\n    import detkit.files", "may not import"),
+    ("evaluation.align", DOC + "if TYPE_CHECKING:\n    from detkit.formats import Kind", "may not import"),
+    ("transforms.split", DOC + "from detkit.formats._base import Probe", "inside of another room"),
+    ("transforms.split", DOC + "from detkit.formats import _base", "inside of another room"),
+    ("transforms.split", DOC + "from detkit.api import read", "may not import"),
+    ("reports.html", DOC + "from detkit.formats import names", "may not import"),
+    ("reports.html", DOC + "from detkit.evaluation.engine import score", "may not import"),
+    ("reports.html", DOC + "from detkit.transforms.stats import describe", "may not import"),
+    ("cli.eval", DOC + "from detkit.evaluation.result import Evaluation", "may not import"),
+    ("cli.eval", DOC + "from detkit.tables import Dataset", "may not import"),
+    ("api", DOC + "from detkit.cli import main", "may not import"),
+    ("api", DOC + "from detkit import cli", "may not import"),
+    ("__init__", DOC + "from detkit.api import read", "may not import"),
+    ("newroom", DOC + "from detkit import errors", "may not import"),
+    ("evaluation.align", DOC + "import numba", "only in kernels"),
+    ("kernels.iou", DOC + "from pycocotools import mask", "only in masks"),
+    ("api", DOC + "def f():\n    from onnxruntime import InferenceSession", "only in detectors"),
+    ("transforms.split", DOC + "import albumentations", "only in transforms.augment"),
+    ("api", DOC + "import typer", "only in cli"),
+    ("reports.text", DOC + "from rich.console import Console", "only in cli"),
+    ("api", DOC + "print(1)", "prints"),
+    ("cli.eval", DOC + "sys.stdout.write('x')", "prints"),
+    ("cli.eval", DOC + "sys.exit(1)", "exits"),
+    ("api", DOC + "raise SystemExit(2)", "exits"),
+    ("formats.coco", DOC + "assert path.exists(), 'no such file'", "assert"),
+    ("formats.coco", DOC + "assert width > 0", "assert"),
+    ("evaluation.gate", DOC + "open('x')", "reads paths"),
+    ("evaluation.gate", DOC + "Path(name).suffix", "reads paths"),
+    ("evaluation.gate", DOC + "rules.read_text()", "reads paths"),
+    ("tables", LONG, f"over {MOST_LINES} lines"),
+    ("cli.eval", BIG, f"over {MOST_STATEMENTS} statements"),
+    ("cli.eval", NESTED, f"over {MOST_STATEMENTS} statements"),
+    ("boxes", "x = 1", "no docstring"),
+    ("boxes", DOC + '__all__ = ["f"]\ndef f(): ...', "no docstring"),
+    ("boxes", DOC + '__all__ = ["b", "a"]\na = b = 1', "__all__ is not sorted"),
+    ("boxes", DOC + '__all__ = ["a", "a"]\na = 1', "__all__ repeats a name"),
+    ("boxes", DOC + '__all__ = ["gone"]', "__all__ names nothing"),
+    ("boxes", BARE, "no section Parameters"),
+    ("boxes", BARE, "no section Returns"),
+]
+ALLOWED = [
+    ("tables", DOC + "from detkit.findings import Finding"),
+    ("formats.coco", DOC + "from detkit.formats._base import Probe\nfrom detkit import boxes, files, masks"),
+    ("evaluation.align", DOC + "from pathlib import PurePosixPath\nname = PurePosixPath('a').name"),
+    ("evaluation.result", DOC + "def f(path: str | Path): ..."),
+    ("transforms.split", DOC + "from detkit.formats import names\nfrom detkit.kernels.iou import pairwise_iou"),
+    ("reports.html", DOC + "from detkit.evaluation.result import Evaluation"),
+    ("cli.eval", DOC + "if TYPE_CHECKING:\n    from detkit.evaluation.result import Evaluation"),
+    ("__init__", DOC + "if TYPE_CHECKING:\n    from detkit.api import read"),
+    ("__main__", DOC + "from detkit.cli import main\nsys.exit(main())"),
+    ("cli._console", DOC + "print(1)"),
+    ("cli._errors", DOC + "sys.exit(4)"),
+    ("masks", DOC + "from pycocotools import mask"),
+    ("evaluation.gate", DOC + "assert rows.keypoints is not None\nassert isinstance(x, int)"),
+    ("boxes", DOC + '__all__ = ["LAYOUTS", "Box", "area"]\nLAYOUTS = Box = area = 1'),
+    ("boxes", FULL),
+    ("boxes", TOLD),
+    ("formats.coco", BARE),  # a family's contract is documented once, in its room
+]
+
+
+@pytest.mark.parametrize(("module", "source", "rule"), PLANTED)
+def test_planted_violation_is_found(module: str, source: str, rule: str) -> None:
+    assert rule in {v.rule for v in violations(module, source, KNOWN)}
+
+
+@pytest.mark.parametrize(("module", "source"), ALLOWED)
+def test_what_is_allowed_is_not_reported(module: str, source: str) -> None:
+    assert [str(v) for v in violations(module, source, KNOWN)] == []

@@ -7,40 +7,31 @@ stable sort, so rows of one image keep their file order and `offsets` cut the ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detkit.findings import Finding
+from detkit.ragged import EMPTY, Ragged, Shapes, freeze, id_array, offsets_of
 
-__all__ = ["Annotations", "Categories", "Dataset", "Detections", "Images", "Ragged", "Shapes", "Source", "id_array"]
+__all__ = [
+    "Annotations",
+    "Categories",
+    "Dataset",
+    "Detections",
+    "Images",
+    "Ragged",
+    "Shapes",
+    "Source",
+    "freeze",
+    "id_array",
+]
 
 Units = Literal["pixels", "normalised"]
-_EMPTY: Mapping[Any, Any] = MappingProxyType({})
-
-
-def freeze(array: ArrayLike, dtype: Any = None) -> NDArray[Any]:
-    """A contiguous, read-only array; copied only where it must be."""
-    out = np.ascontiguousarray(array, dtype=dtype)
-    if out.flags.writeable:
-        out = out.view()
-        out.flags.writeable = False
-    return out
-
-
-def id_array(ids: Iterable[Any]) -> NDArray[Any]:
-    """Ids as int64 where all are integers that fit, else as objects (strings stay strings)."""
-    ids = list(ids)
-    if all(type(i) is int and -(2**63) <= i < 2**63 for i in ids):
-        return freeze(ids, np.int64)
-    out = np.empty(len(ids), dtype=object)
-    out[:] = ids
-    return freeze(out)
 
 
 @dataclass(frozen=True)
@@ -50,120 +41,6 @@ class Source:
     path: str
     format: str
     sha256: str
-
-
-@dataclass(frozen=True, eq=False)
-class Ragged:
-    """Rows of different length in one flat array: row i is `values[offsets[i]:offsets[i + 1]]`.
-
-    Parameters
-    ----------
-    offsets : (N + 1,) int64
-    values : (M, ...) array
-    """
-
-    offsets: NDArray[np.int64]
-    values: NDArray[Any]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "offsets", freeze(self.offsets, np.int64))
-        object.__setattr__(self, "values", freeze(self.values))
-
-    @classmethod
-    def from_rows(cls, rows: Sequence[Any], shape: tuple[int, ...] = (), dtype: Any = np.float64) -> Ragged:
-        """Build from one sequence a row (None or empty for none); each is reshaped to `(-1, *shape)`."""
-        parts = [np.asarray(r if r is not None else [], dtype=dtype).reshape(-1, *shape) for r in rows]
-        lengths = np.fromiter((len(p) for p in parts), np.int64, len(parts))
-        values = np.concatenate(parts) if parts else np.empty((0, *shape), dtype)
-        return cls(np.concatenate([[0], np.cumsum(lengths)]), values)
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, i: int) -> NDArray[Any]:
-        return self.values[self.offsets[i] : self.offsets[i + 1]]
-
-    def lengths(self) -> NDArray[np.int64]:
-        """Length of each row, (N,) int64."""
-        return np.diff(self.offsets)
-
-    def take(self, index: NDArray[np.int64]) -> Ragged:
-        """The rows at these positions, in this order."""
-        lengths = self.lengths()[index]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        source = np.repeat(self.offsets[:-1][index] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return Ragged(offsets, self.values[source])
-
-
-@dataclass(frozen=True, eq=False)
-class Shapes:
-    """Outlines of N rows: polygons flat in one array, masks run-length encoded.
-
-    Parameters
-    ----------
-    kind : (N,) uint8
-        `NONE` (not stated), `POLYGONS` (zero or more rings), `RLE` (compressed or uncompressed).
-    rings : Ragged
-        For each row the lengths (in points) of its rings, int64.
-    points : Ragged
-        For each row the points of all its rings, (M, 2) float64, pixels x, y (or shares, as the table's units).
-    rle : mapping of int to dict
-        Row -> `{"size": [height, width], "counts": bytes | str | list of int}` exactly as read.
-    """
-
-    NONE = 0
-    POLYGONS = 1
-    RLE = 2
-
-    kind: NDArray[np.uint8]
-    rings: Ragged
-    points: Ragged
-    rle: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", freeze(self.kind, np.uint8))
-
-    def __len__(self) -> int:
-        return len(self.kind)
-
-    @classmethod
-    def from_rows(cls, rows: Sequence[Any]) -> Shapes:
-        """Build from COCO-style values: None, a list of flat polygons `[x, y, x, y, ...]`, or an RLE mapping."""
-        kind = np.zeros(len(rows), np.uint8)
-        rings: list[list[int]] = []
-        points: list[list[float]] = []
-        rle: dict[int, Mapping[str, Any]] = {}
-        for i, row in enumerate(rows):
-            lengths: list[int] = []
-            flat: list[float] = []
-            if isinstance(row, Mapping):
-                kind[i] = cls.RLE
-                rle[i] = row
-            elif row is not None:
-                kind[i] = cls.POLYGONS
-                for ring in row:
-                    lengths.append(len(ring) // 2)
-                    flat.extend(ring)
-            rings.append(lengths)
-            points.append(flat)
-        return cls(
-            kind,
-            Ragged.from_rows(rings, dtype=np.int64),
-            Ragged.from_rows(points, (2,)),
-            MappingProxyType(rle) if rle else _EMPTY,
-        )
-
-    def polygons(self, i: int) -> list[NDArray[np.float64]]:
-        """Rings of row i, each (P, 2) float64; empty for a row without polygons."""
-        cuts = np.cumsum(self.rings[i])[:-1] if len(self.rings[i]) else []
-        return list(np.split(self.points[i], cuts)) if len(self.rings[i]) else []
-
-    def take(self, index: NDArray[np.int64]) -> Shapes:
-        """The rows at these positions, in this order."""
-        rle: Mapping[int, Mapping[str, Any]] = _EMPTY
-        if self.rle:
-            rle = {new: self.rle[int(old)] for new, old in enumerate(index) if int(old) in self.rle}
-        return Shapes(self.kind[index], self.rings.take(index), self.points.take(index), rle)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +69,7 @@ class Images:
     sizes: NDArray[np.float64]
     paths: tuple[str | None, ...] = ()
     has_own_ids: bool = True
-    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", freeze(self.ids))
@@ -239,7 +116,7 @@ class Categories:
     supercategories: tuple[str | None, ...] = ()
     has_own_ids: bool = True
     has_names: bool = True
-    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", freeze(self.ids))
@@ -302,8 +179,8 @@ class Annotations:
     keypoints: Ragged | None = None
     num_keypoints: NDArray[np.int64] | None = None
     is_oriented: NDArray[np.bool_] | None = None
-    attributes: Mapping[str, NDArray[Any]] = field(default_factory=lambda: _EMPTY)
-    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+    attributes: Mapping[str, NDArray[Any]] = field(default_factory=lambda: EMPTY)
+    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
 
     def __len__(self) -> int:
         return len(self.image_index)
@@ -311,7 +188,7 @@ class Annotations:
     def take(self, index: NDArray[np.int64]) -> Annotations:
         """The rows at these positions, in this order (the caller keeps them sorted by image)."""
         index = np.asarray(index, dtype=np.int64)
-        extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else _EMPTY
+        extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else EMPTY
         return Annotations(
             **{name: freeze(getattr(self, name)[index]) for name in _ROW_COLUMNS},
             shapes=None if self.shapes is None else self.shapes.take(index),
@@ -348,9 +225,9 @@ class Dataset:
     images: Images
     categories: Categories
     annotations: Annotations
-    splits: Mapping[str, NDArray[np.int64]] = field(default_factory=lambda: _EMPTY)
+    splits: Mapping[str, NDArray[np.int64]] = field(default_factory=lambda: EMPTY)
     units: Units = "pixels"
-    info: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    info: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     source: Source | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -397,15 +274,15 @@ class Dataset:
             keypoints=keypoints,
             num_keypoints=None if num_keypoints is None else np.asarray(num_keypoints, np.int64),
             is_oriented=None if is_oriented is None else np.asarray(is_oriented, np.bool_),
-            attributes=attributes or _EMPTY,
-            extra=extra or _EMPTY,
+            attributes=attributes or EMPTY,
+            extra=extra or EMPTY,
         )
         return cls(images, categories, table.take(np.argsort(image_index, kind="stable")), **rest)
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """(I + 1,) int64: rows of image i are `offsets[i]:offsets[i + 1]`."""
-        return _offsets(self.annotations.image_index, len(self.images))
+        return offsets_of(self.annotations.image_index, len(self.images))
 
     def take_images(self, index: ArrayLike) -> Dataset:
         """The dataset with only these images, in this order; splits are cut accordingly."""
@@ -464,7 +341,7 @@ class Detections:
     keypoints: Ragged | None = None
     has_boxes: bool = True
     units: Units = "pixels"
-    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
     source: Source | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -507,13 +384,13 @@ class Detections:
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """(I + 1,) int64: rows of image i are `offsets[i]:offsets[i + 1]`."""
-        return _offsets(self.image_index, len(self.images))
+        return offsets_of(self.image_index, len(self.images))
 
     def take(self, index: ArrayLike) -> Detections:
         """The rows at these positions, in this order (the caller keeps them sorted by image)."""
         index = np.asarray(index)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
-        extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else _EMPTY
+        extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else EMPTY
         columns: dict[str, Any] = {name: freeze(getattr(self, name)[index]) for name in _DETECTION_COLUMNS}
         return replace(
             self,
@@ -529,8 +406,3 @@ _DETECTION_COLUMNS = ("image_index", "category_index", "xywh", "score", "area", 
 
 def _flags(values: ArrayLike | None, count: int) -> NDArray[np.bool_]:
     return np.zeros(count, np.bool_) if values is None else np.asarray(values, dtype=np.bool_)
-
-
-def _offsets(image_index: NDArray[np.int64], images: int) -> NDArray[np.int64]:
-    counts = np.bincount(image_index, minlength=images) if len(image_index) else np.zeros(images, np.int64)
-    return freeze(np.concatenate([[0], np.cumsum(counts)]), np.int64)

@@ -35,23 +35,24 @@ def demo(
         place = Path(scratch) if output is None else output
         place.mkdir(parents=True, exist_ok=True)
         _step(f"detkit stats {source.name}/data.yaml")
-        from detkit.reports import _stats
-
-        _console.out(_stats.text(api.stats(source / "data.yaml")))
+        _console.out(reports.render_stats(api.stats(source / "data.yaml")))
         for target, to in (("as-coco", "coco"), ("as-voc", "voc")):
             _step(f"detkit convert {source.name}/data.yaml {target} --to {to}")
             done = api.convert(source / "data.yaml", place / target, to)
             lost = "; ".join(map(str, done.losses)) or "nothing lost"
             _console.out(f"{done.images} images, {done.boxes} boxes, {done.source_format} to {to}: {lost}\n")
-        _step(f"detkit eval as-coco {source.name}/predictions/yolo " + " ".join(f"--require '{r}'" for r in _RULES))
-        result = api.evaluate(place / "as-coco", source / "predictions" / "yolo")
+        _step(
+            f"detkit eval {source.name}/coco {source.name}/predictions/yolo "
+            + " ".join(f"--require '{r}'" for r in _RULES)
+        )
+        result = api.evaluate(source / "coco", source / "predictions" / "yolo")
         verdict = api.gate(result, _RULES)
         _console.out(reports.render("text", result, verdict))
         _step(f"detkit eval as-voc {source.name}/predictions/voc --protocol voc2012")
         voc = api.evaluate(place / "as-voc", source / "predictions" / "voc", protocol="voc2012")
         _console.out(f"mAP = {voc.metrics['mAP']:.4f} (difficult objects are not scored under VOC)\n")
         _step("detkit gate worse.json --baseline result.json (a rule: AP may drop by at most 0.02)")
-        worse = api.evaluate(place / "as-coco", source / "predictions" / "coco_worse.json")
+        worse = api.evaluate(source / "coco", source / "predictions" / "coco_worse.json")
         _console.out("\n".join(gate_lines(api.gate(worse, [Rule("AP", max_drop=0.02)], baseline=result))))
     _console.out(f"\ndemo done in {time.perf_counter() - started:.1f} s")
     _console.hint("score your own: detkit eval TRUTH PREDICTIONS")

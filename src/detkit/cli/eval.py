@@ -158,6 +158,4 @@ def _rendered(result: Evaluation, verdict: GateReport | None, format: str, accum
 
     if accumulation is None:
         return reports.render(format, result, verdict)
-    from detkit.reports._accumulation import render_class
-
-    return render_class(result, accumulation, format)
+    return reports.render_class(result, accumulation, format)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +32,7 @@ def iou(
 
     Example: detkit iou annotator1.json annotator2.json
     """
-    from detkit import api
-    from detkit.reports import _overlaps
+    from detkit import api, reports
 
     _options.one_of(format, "--format", "text", "json", "csv")
     found = api.iou(
@@ -49,9 +47,4 @@ def iou(
     if matrix is not None:
         api.write_overlaps(found, matrix, overwrite=overwrite)
         _console.status(f"wrote {matrix}: {len(found.iou)} overlapping pairs")
-    if format == "json":
-        _console.out(json.dumps(_overlaps.summary(found), indent=2, allow_nan=False, ensure_ascii=False))
-    elif format == "csv":
-        _console.out(_overlaps.rows(found))
-    else:
-        _console.out(_overlaps.text(found))
+    _console.out(reports.render_overlaps(found, format))

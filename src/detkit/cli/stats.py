@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -31,8 +30,7 @@ def stats(
 
     Example: detkit stats data.yaml --split val
     """
-    from detkit import api
-    from detkit.reports import _stats
+    from detkit import api, reports
 
     _options.one_of(format, "--format", "text", "json")
     found = api.stats(
@@ -46,7 +44,4 @@ def stats(
         voc_offset=voc_offset,
         layout=layout,
     )
-    if format == "json":
-        _console.out(json.dumps(found.to_dict(), indent=2, allow_nan=False, ensure_ascii=False))
-    else:
-        _console.out(_stats.text(found))
+    _console.out(reports.render_stats(found, format))

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 import numpy as np
 
 from detkit.errors import UsageError
-from detkit.evaluation.align import Aligned, file_stem
+from detkit.evaluation.align import Aligned
+from detkit.evaluation.images import file_stem
 from detkit.findings import Finding, examples
 from detkit.tables import Categories, Dataset, freeze
 

@@ -15,7 +15,7 @@ from detkit.formats._base import ReadOptions
 from detkit.formats._coco_json import outline
 from detkit.formats._images import SUFFIXES, ImageFinder, is_inside
 
-__all__ = ["UNASSIGNED", "SplitFile", "dataset_files", "fits_file", "looks_like_dataset", "find_images", "split_of"]
+__all__ = ["UNASSIGNED", "SplitFile", "dataset_files", "find_images", "fits_file", "looks_like_dataset", "split_of"]
 
 #: Split name of the file that holds the images of no split.
 UNASSIGNED = "unassigned"

@@ -117,7 +117,7 @@ def _numbered(
             findings.append(Finding("DK303", message, file=str(found[1])))
     index = np.fromiter((numbers[label] for label in rows.labels), np.int64, len(rows.labels))
     limit = _MOST_CLASSES if names is None else len(names)
-    outside = index < 0
+    outside = (index < 0) | (index >= limit)
     if outside.any():
         row = int(np.argmax(outside))
         file, line = rows.place(row)

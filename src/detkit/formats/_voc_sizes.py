@@ -32,14 +32,14 @@ class ImageLookup:
         self._by_path: dict[str, int] = {}
         self._by_name: dict[str, int] = {}
         for position, name in enumerate(images.file_names):
-            stem = stem_of(name)
-            if stem:
+            if name:
+                stem = stem_of(name)
                 self._by_path.setdefault(stem, position)
                 base = stem.rpartition("/")[2]
                 # The same name in two folders meets nothing: better unknown than the wrong image's size.
                 self._by_name[base] = position if self._by_name.get(base, position) == position else -1
-        for position, own in enumerate(images.ids.tolist()):
-            self._by_name.setdefault(str(own), position) if not self._by_path else None
+        if not self._by_path:
+            self._by_name = {str(own): position for position, own in enumerate(images.ids.tolist())}
 
     def find(self, name: str) -> int:
         """Position, or -1."""

@@ -170,7 +170,7 @@ def _report_orphans(layout: Layout, items: dict[str, _Item], listing: Listing) -
     """Label files in the dataset's label folders that no image claims."""
     claimed = {item.label for item in items.values()}
     for entry in layout.entries:
-        if not entry.path.is_dir():
+        if entry.path.is_file():
             continue
         folder = _label_folder(entry)
         orphans = [f for f in _label_files(folder) if f not in claimed and _has_label_row(f)]
@@ -212,7 +212,7 @@ def _from_labels(layout: Layout, options: ReadOptions, listing: Listing) -> dict
     items: dict[str, _Item] = {}
     assumed = 0
     for entry in layout.entries:
-        if not entry.path.is_dir():
+        if entry.path.is_file():
             continue
         folder = _label_folder(entry)
         for file in _label_files(folder):

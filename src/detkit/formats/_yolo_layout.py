@@ -132,7 +132,7 @@ def _probe_file(path: Path) -> Probe:
 
 def _probe_folder(folder: Path) -> Probe:
     layout = find_layout(folder)
-    if False and layout.sidecar.root in (folder, folder.parent):
+    if layout.sidecar.is_predictions and layout.sidecar.root in (folder, folder.parent):
         return Probe(False, "detkit.json says these are predictions")
     if layout.description is not None and layout.description.entries:
         return Probe(True, f"`{layout.description.path.name}` with {_keys_of(layout.description)}")
@@ -190,7 +190,7 @@ def _sample(layout: Layout) -> list[Path]:
     found: list[Path] = []
     empty: list[Path] = []
     for entry in layout.entries:
-        if not entry.path.is_dir():
+        if entry.path.is_file():
             continue
         for place in dict.fromkeys((label_twin(entry.path.as_posix()), entry.path.as_posix())):
             for folder, folders, files in os.walk(place):

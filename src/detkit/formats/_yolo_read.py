@@ -33,7 +33,7 @@ def read_dataset(path: Path, options: ReadOptions) -> Dataset:
     """The dataset at a path, see `formats.yolo.read`."""
     layout = _of_split(find_layout(path), options)
     listing = list_images(layout, options)
-    if not listing.names and not layout.entries:
+    if not listing.names and (layout.description is None or not layout.description.entries):
         raise InputError("no images and no label files", path=path)
     named = _names(layout, options)
     position, files = _label_positions(listing)

@@ -82,7 +82,7 @@ class Sidecar:
         if [c.get("name") for c in stated] != list(names):
             return None
         ids = [c["id"] for c in stated]
-        if len(set(ids)) != len(ids) or not all(type(i) in (int, str) for i in ids):
+        if not all(type(i) in (int, str) for i in ids) or len(set(ids)) != len(ids):
             return None
         from detkit.tables import id_array
 

@@ -19,9 +19,9 @@ def jit(function: F) -> F:
     neither (read-only install without a home), the kernel is compiled anew in each process instead of failing.
     """
     try:
-        return njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+        return njit(nogil=True, cache=True, error_model="numpy")(function)  # type: ignore[return-value]
     except RuntimeError:
-        return njit(nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+        return njit(nogil=True, error_model="numpy")(function)  # type: ignore[return-value]
 
 
 def readonly(array: ArrayLike, dtype: Any) -> NDArray[Any]:

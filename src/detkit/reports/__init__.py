@@ -1,19 +1,24 @@
 """Renderers of results, one a file: `render(result, gate=None)` gives the text of the report.
 
-They import only result types; where text goes is for the caller to say.
+They import only result types; where text goes is for the caller to say. What is no evaluation (statistics, overlaps,
+one class's accumulation table, columns) has a function of its own here.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from detkit import registry
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
     from detkit.evaluation.result import Evaluation
+    from detkit.transforms.stats import Stats
 
-__all__ = ["names", "render"]
+__all__ = ["names", "render", "render_class", "render_overlaps", "render_stats", "write_columns"]
 
 _ROOM = "detkit.reports"
 
@@ -45,3 +50,75 @@ def render(name: str, result: Evaluation, gate: GateReport | None = None) -> str
     """
     text: str = registry.load(_ROOM, name).render(result, gate)
     return text
+
+
+def render_class(result: Evaluation, category: str, format: str = "text") -> str:
+    """The textbook accumulation table of one class as text, json, markdown or csv; parameters as `render`."""
+    from detkit.reports._accumulation import render_class as table
+
+    return table(result, category, format)
+
+
+def render_stats(found: Stats, format: str = "text") -> str:
+    """Counts of a table.
+
+    Parameters
+    ----------
+    found : Stats
+    format : {"text", "json"}
+
+    Returns
+    -------
+    str
+        With a final newline.
+    """
+    from detkit.reports._stats import text
+
+    return _as_json(found.to_dict()) if format == "json" else text(found)
+
+
+def render_overlaps(found: Any, format: str = "text") -> str:
+    """Overlaps of two box files.
+
+    Parameters
+    ----------
+    found : BoxOverlaps
+        From `detkit.iou`.
+    format : {"text", "json", "csv"}
+
+    Returns
+    -------
+    str
+        With a final newline.
+    """
+    from detkit.reports import _overlaps
+
+    if format == "json":
+        return _as_json(_overlaps.summary(found))
+    return _overlaps.rows(found) if format == "csv" else _overlaps.text(found)
+
+
+def write_columns(columns: Mapping[str, Sequence[Any]], target: str | Path, *, overwrite: bool = False) -> None:
+    """Write equally long columns as .csv or .parquet.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        None is an empty cell or a null.
+    target : path-like
+    overwrite : bool
+
+    Raises
+    ------
+    UsageError
+        Another suffix.
+    MissingExtraError
+        Parquet without pyarrow.
+    """
+    from detkit.reports._columns import write_columns as write
+
+    write(columns, Path(target), overwrite=overwrite)
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"

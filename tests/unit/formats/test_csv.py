@@ -175,7 +175,7 @@ def test_write(tmp_path):
     found = table([[1, 2, 3.5, 0.1]], [0.25], names=("a, b.jpg",))
     assert formats.write_detections(found, tmp_path / "p.csv", "csv") == []
     expected = 'image,category,score,x,y,width,height\n"a, b.jpg",cat,0.25,1.0,2.0,3.5,0.1\n'
-    assert (tmp_path / "p.csv").read_text() == expected
+    assert (tmp_path / "p.csv").read_bytes() == expected.encode()
 
 
 def test_write_ids(tmp_path):

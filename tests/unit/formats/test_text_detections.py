@@ -207,6 +207,16 @@ def test_names_with_dots_and_same_name_in_two_folders(tmp_path):
     assert found.images.sizes.tolist() == [[100, 50], [200, 80]]
 
 
+def test_a_name_that_could_be_two_images_has_no_size(tmp_path):
+    put(tmp_path, a="0 0.5 0.5 0.2 0.2 0.9\n", b="0 0.5 0.5 0.2 0.2 0.9\n")
+    images = Images(np.arange(3), ("x/a.jpg", "y/a.jpg", "b.jpg"), np.array([[100.0, 50], [200, 80], [100, 100]]))
+    found = read(tmp_path, "yolo", reference_images=images)
+    assert found.images.file_names == ("b",)
+    assert summarize(found.findings)["DK701"] == 1
+    nameless = Images(np.array(["a", "b"], object), ("", ""), np.array([[100.0, 50], [200, 80]]))
+    assert read(tmp_path, "yolo", reference_images=nameless).images.sizes.tolist() == [[100, 50], [200, 80]]
+
+
 def test_class_numbers_without_names_keep_their_number(tmp_path):
     folder = tmp_path / "a" / "b" / "c"
     folder.mkdir(parents=True)

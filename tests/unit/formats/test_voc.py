@@ -470,6 +470,12 @@ def test_comp4_with_several_sets(tmp_path):
     assert len(voc.read_detections(tmp_path, ReadOptions(split="val"))) == 1
 
 
+def test_comp4_image_names_may_hold_blanks_and_numbers(tmp_path):
+    (tmp_path / "comp4_det_test_cat.txt").write_text("img 1  2 0.9 11 21 40 60\n000012 0.8 1 1 10 10\n")
+    found = voc.read_detections(tmp_path, ReadOptions())
+    assert found.images.file_names == ("000012", "img 1  2")
+
+
 def test_comp4_bad_rows(tmp_path):
     (tmp_path / "comp4_det_test_cat.txt").write_text("a 7 11 21 40 60\na 0.9 40 60 11 21\na 0.9 1 1\na 0.9 1 1 1 nan\n")
     found = voc.read_detections(tmp_path, ReadOptions())

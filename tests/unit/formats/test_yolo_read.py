@@ -121,6 +121,14 @@ def test_every_unusable_row_is_named_with_file_and_line():
     assert data.annotations.xywh[5].tolist() == data.annotations.xywh[6].tolist()
 
 
+@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-Infinity"])
+def test_a_value_that_is_not_finite_is_quoted(tmp_path, value):
+    (tmp_path / "a.txt").write_text(f"0 0.5 0.5 0.5 0.5\n0 {value} 0.5 0.5 0.5\n")
+    raw = read_rows([str(tmp_path / "a.txt")], 1)
+    assert [(f.code, f.line, f.message) for f in raw.findings] == [("DK102", 2, f"value `{value}` is not finite")]
+    assert raw.values.tolist() == [0, 0.5, 0.5, 0.5, 0.5]
+
+
 def test_without_images_the_table_gives_names_sizes_ids_and_order():
     data = read("no_images")
     assert data.images.file_names == ("z.jpg", "a.jpg", "b.jpg")
@@ -280,6 +288,37 @@ def test_split_folders_with_images_and_labels_inside_and_no_yaml(tmp_path):
     data = yolo.read(tmp_path, ReadOptions())
     assert {k: v.tolist() for k, v in data.splits.items()} == {"train": [0], "val": [1]}
     assert data.images.file_names == ("train1.png", "valid1.png")
+
+
+@pytest.mark.parametrize("text", ["names: [a]\n", "train: images/train\nval: images/val\nnames: [a]\n", None])
+def test_label_folders_without_any_image(tmp_path, text):
+    row = "0 0.5 0.5 0.5 0.5"
+    for name in ("train/a", "train/sub/b", "val/a"):
+        (tmp_path / "labels" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "labels" / f"{name}.txt").write_text(row)
+    (tmp_path / "labels/train/classes.txt").write_text("a\n")
+    if text:
+        (tmp_path / "data.yaml").write_text(text)
+    assert yolo.detect(tmp_path, "dataset").matches
+    data = yolo.read(tmp_path, ReadOptions(names=("a",), image_sizes=ImageSizes(default=(W, H))))
+    assert data.images.file_names == ("train/a.jpg", "train/sub/b.jpg", "val/a.jpg")
+    assert {k: v.tolist() for k, v in data.splits.items()} == {"train": [0, 1], "val": [2]}
+    assert data.annotations.xywh.tolist() == [[10, 5, 20, 10]] * 3
+    assert codes(data) == {"DK107": 3, "DK401": 3}
+
+
+def test_nothing_at_all_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="no images and no label files"):
+        yolo.read(tmp_path, ReadOptions())
+
+
+def test_a_manifest_of_another_shape_is_passed_over(tmp_path):
+    make(tmp_path, {"a": "0 0.5 0.5 0.5 0.5"})
+    text = '{"categories": [{"id": [1], "name": "a"}], "splits": [], "task": 3, "unassigned": {}, "image_ids": 1}'
+    (tmp_path / "detkit.json").write_text(text)
+    data = yolo.read(tmp_path, ReadOptions())
+    assert data.categories.ids.tolist() == [1, 2, 3]
+    assert codes(data) == {"DK109": 1}
 
 
 def test_the_labels_folder_finds_its_images(tmp_path):

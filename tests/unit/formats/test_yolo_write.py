@@ -117,6 +117,12 @@ def test_splits_come_back(tmp_path, splits):
     assert losses == {("annotation ids", "dropped"): 2} or not losses
 
 
+@pytest.mark.parametrize("split", ["valid", "validation"])
+def test_the_validation_split_has_the_key_ultralytics_reads(tmp_path, split):
+    formats.write_dataset(dataset(splits={"train": np.array([0]), split: np.array([1])}), tmp_path / "x", "yolo")
+    assert yaml.safe_load((tmp_path / "x/data.yaml").read_text())["val"] == f"images/{split}"
+
+
 def test_ids_names_and_order_come_back(tmp_path):
     data = dataset(
         images=images(("z.jpg", "sub dir/ä.b.JPG"), ids=[70, 5]),
@@ -433,6 +439,7 @@ def test_predictions_are_written_for_every_image(tmp_path):
     assert (root / "none.txt").read_bytes() == b""
     assert yaml.safe_load((root / "data.yaml").read_text()) == {"names": {0: "cat", 1: "dog"}}
     assert "sub/a.jpg,100,50,1,sub/a.jpg" in (root / "detkit-images.csv").read_text()
+    assert yolo.detect(root, "dataset").why == "detkit.json says these are predictions"
     assert not yolo.detect(root, "dataset").matches
     formats.write_detections(predictions(has_names=False), tmp_path / "q", "yolo")
     assert not (tmp_path / "q/data.yaml").exists()

@@ -1,0 +1,34 @@
+"""The Python API: joins formats, evaluation, transforms and reports. What the command line calls, too.
+
+Everything here takes paths or tables and returns values; nothing prints. One file a subject: `tables` (read, write,
+convert, nms, stats), `scoring`, `gating`, `overlaps`.
+"""
+
+from __future__ import annotations
+
+from detkit.api.gating import gate, load_baseline, load_result, load_rules, rules_for_gate
+from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
+from detkit.api.scoring import EvaluationSettings, evaluate, save_matches, write_matches
+from detkit.api.tables import Conversion, convert, nms, read, stats, target_format, write
+
+__all__ = [
+    "BoxOverlaps",
+    "Conversion",
+    "EvaluationSettings",
+    "convert",
+    "evaluate",
+    "gate",
+    "iou",
+    "load_baseline",
+    "load_result",
+    "load_rules",
+    "nms",
+    "read",
+    "rules_for_gate",
+    "save_matches",
+    "stats",
+    "target_format",
+    "write",
+    "write_matches",
+    "write_overlaps",
+]

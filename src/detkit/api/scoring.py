@@ -1,0 +1,297 @@
+"""Score predictions against truth, from paths or tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from detkit import config, files, formats
+from detkit.api.tables import refuse_unusable
+from detkit.errors import CannotJudgeError, InputError, UsageError
+from detkit.findings import Finding
+from detkit.formats import ReadOptions
+from detkit.tables import Dataset, Detections
+
+if TYPE_CHECKING:
+    from detkit.evaluation.result import Evaluation
+
+__all__ = ["EvaluationSettings", "evaluate", "save_matches", "write_matches"]
+
+#: Which split is scored when a dataset has several and none is named.
+_SCORED_SPLITS = ("val", "valid", "validation", "test")
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How `evaluate` reads, selects and scores; fields left None keep the protocol's own value.
+
+    Parameters
+    ----------
+    protocol, iou_type, iou_thresholds, max_detections, area_ranges, area, at_image_size, sigmas
+        See `detkit.evaluation.protocols.Protocol`.
+    class_agnostic : bool
+    strict_iou : bool
+        A match needs overlap > threshold.
+    textbook : bool
+        The course notes' procedure: voc2012 with score > 0.5 and overlap > 0.5.
+    score_threshold : float, optional
+        Detections with score >= this are scored.
+    truth_format, predictions_format : str
+    split : str, optional
+        `all` for every image; by default `val` (or `test`) where the truth has several splits.
+    images_dir, image_sizes, names, voc_offset, layout, jobs
+        See `detkit.formats.ReadOptions`.
+    classes, images : sequence of str, optional
+        Score only these.
+    class_map : mapping of str to (str or None), or path-like, optional
+    unmapped : {"ignore", "count", "error"}
+    ignore_category : sequence of str
+        Classes whose boxes are regions to ignore.
+    drop_invalid : bool
+        Score without unusable rows instead of refusing the file.
+    strict : bool
+        Predictions on images outside the truth are an error.
+    min_coverage : float, optional
+        Least share of truth images that must have predictions.
+    strict_parity : bool
+    with_partners : bool
+        Keep every detection's partner (for match tables).
+    """
+
+    protocol: str = "coco"
+    iou_type: str = "bbox"
+    iou_thresholds: tuple[float, ...] | None = None
+    max_detections: tuple[int, ...] | None = None
+    area_ranges: tuple[tuple[str, float, float], ...] | None = None
+    area: Literal["stated", "box"] | None = None
+    at_image_size: float | None = None
+    sigmas: tuple[float, ...] | None = None
+    class_agnostic: bool = False
+    strict_iou: bool = False
+    textbook: bool = False
+    score_threshold: float | None = None
+    truth_format: str = "auto"
+    predictions_format: str = "auto"
+    split: str | None = None
+    images_dir: Path | None = None
+    image_sizes: formats.ImageSizes | None = None
+    names: tuple[str, ...] | None = None
+    voc_offset: int = 1
+    layout: str | None = None
+    jobs: int | None = None
+    classes: Sequence[str] | None = None
+    images: Sequence[str] | None = None
+    class_map: Mapping[str, str | None] | str | Path | None = None
+    unmapped: Literal["ignore", "count", "error"] = "ignore"
+    ignore_category: Sequence[str] = ()
+    drop_invalid: bool = False
+    strict: bool = False
+    min_coverage: float | None = None
+    strict_parity: bool = False
+    with_partners: bool = False
+
+
+def evaluate(
+    truth: str | Path | Dataset,
+    predictions: str | Path | Detections,
+    settings: EvaluationSettings | None = None,
+    **changes: Any,
+) -> Evaluation:
+    """Score predictions against truth.
+
+    Parameters
+    ----------
+    truth : path-like or Dataset
+        A labelled dataset in any format.
+    predictions : path-like or Detections
+    settings : EvaluationSettings, optional
+    **changes
+        Fields of `EvaluationSettings`.
+
+    Returns
+    -------
+    Evaluation
+        `metrics`, `per_class`, arrays, findings; `to_dict()` for JSON.
+
+    Raises
+    ------
+    InputError, InvalidRowsError
+        A file cannot be read, or holds unusable rows.
+    CannotJudgeError
+        No prediction meets the truth, or coverage is below the minimum.
+    UsageError
+        Unknown names, settings that make no sense.
+
+    Examples
+    --------
+    >>> detkit.evaluate("instances.json", "results.json").metrics["AP"]  # doctest: +SKIP
+    """
+    from detkit.evaluation import evaluate as score
+    from detkit.evaluation.align import align
+
+    settings = replace(settings or EvaluationSettings(), **changes)
+    protocol = _protocol(settings)
+    options = ReadOptions(
+        images_dir=settings.images_dir,
+        names=settings.names,
+        image_sizes=settings.image_sizes,
+        voc_offset=settings.voc_offset,
+        with_shapes=protocol.iou_type != "bbox",
+        with_extra=False,
+    )
+    dataset, everything = _truth(truth, settings, options)
+    detections = _predictions(predictions, settings, options, everything)
+    refuse_unusable([*dataset.findings, *detections.findings], settings.drop_invalid)
+    if settings.images is not None:
+        from detkit.evaluation.select import find_images
+
+        dataset = dataset.take_images(find_images(dataset, settings.images))
+    aligned = align(
+        dataset,
+        detections,
+        class_map=_class_map(settings.class_map),
+        unmapped=settings.unmapped,
+        known_elsewhere=everything.images if everything is not dataset else None,
+    )
+    if settings.strict and aligned.outside:
+        message = next(f.message for f in aligned.findings if f.code in ("DK701", "DK108"))
+        raise InputError(message, hint="without --strict they are counted and left out")
+    aligned = _selected(aligned, settings)
+    result: Evaluation = score(aligned, protocol, jobs=settings.jobs, with_partners=settings.with_partners)
+    ratio = result.coverage.ratio
+    if settings.min_coverage is not None and (ratio is None or ratio < settings.min_coverage):
+        raise CannotJudgeError(
+            f"predictions cover {result.coverage.predicted} of {result.coverage.images} truth images, "
+            f"less than the {settings.min_coverage:g} asked for"
+        )
+    return result
+
+
+def save_matches(result: Evaluation, target: str | Path, *, overwrite: bool = False) -> Evaluation:
+    """The result with its outcomes saved as .npz beside it and hashed into it.
+
+    Parameters
+    ----------
+    result : Evaluation
+    target : path-like
+    overwrite : bool
+
+    Returns
+    -------
+    Evaluation
+        With `matches` set to path and SHA-256.
+    """
+    from detkit.evaluation.matches import compact
+
+    with files.atomic_file(target, overwrite=overwrite) as place, place.open("wb") as handle:
+        np.savez_compressed(handle, **compact(result))  # type: ignore[arg-type]
+    return replace(result, matches={"path": str(target), "sha256": files.sha256_of([target])})
+
+
+def write_matches(result: Evaluation, target: str | Path, *, overwrite: bool = False) -> None:
+    """Write a row per box (outcome, overlap, partner) as .csv, or .parquet where pyarrow is installed.
+
+    Parameters
+    ----------
+    result : Evaluation
+        Made with `with_partners=True`.
+    target : path-like
+    overwrite : bool
+
+    Raises
+    ------
+    UsageError
+        Another suffix, or a result without partners.
+    MissingExtraError
+        Parquet without pyarrow.
+    """
+    from detkit.evaluation.matches import match_table
+    from detkit.reports import write_columns
+
+    write_columns(match_table(result), target, overwrite=overwrite)
+
+
+def _protocol(settings: EvaluationSettings) -> Any:
+    from detkit.evaluation import protocols
+
+    ranges = settings.area_ranges
+    protocol = protocols.get(
+        "voc2012" if settings.textbook else settings.protocol,
+        settings.iou_type,
+        iou_thresholds=settings.iou_thresholds,
+        max_detections=settings.max_detections,
+        area_ranges=None if ranges is None else tuple(protocols.AreaRange(*r) for r in ranges),
+        area=settings.area,
+        at_image_size=settings.at_image_size,
+        sigmas=settings.sigmas,
+        score_threshold=settings.score_threshold,
+    )
+    if settings.textbook:
+        above = float(np.nextafter(0.5, 1.0)) if settings.score_threshold is None else settings.score_threshold
+        protocol = replace(protocol, score_threshold=above, strict_iou=True)
+    if settings.strict_iou:
+        protocol = replace(protocol, strict_iou=True)
+    return replace(protocol, class_wise=not settings.class_agnostic, strict_parity=settings.strict_parity)
+
+
+def _truth(truth: str | Path | Dataset, settings: EvaluationSettings, options: ReadOptions) -> tuple[Dataset, Dataset]:
+    """The part of the truth that is scored, and all of it."""
+    if isinstance(truth, Dataset):
+        everything = truth
+    else:
+        everything = formats.read_dataset(truth, settings.truth_format, options)
+    known = list(everything.splits)
+    wanted = settings.split
+    if wanted is None:
+        wanted = next((name for name in _SCORED_SPLITS if name in known), "all") if len(known) > 1 else "all"
+    if wanted == "all" or (not known and isinstance(truth, Dataset)):
+        return everything, everything
+    if isinstance(truth, Dataset):
+        if wanted not in known:
+            raise UsageError(f"unknown split `{wanted}`; the truth has {', '.join(known)}")
+        part = everything.take_images(everything.splits[wanted])
+    else:
+        part = formats.read_dataset(truth, settings.truth_format, replace(options, split=wanted))
+    if settings.split is None:
+        others = ", ".join(n for n in known if n != wanted)
+        note = Finding("DK110", f"split `{wanted}` is scored (not {others}; `--split all` scores every image)")
+        part = replace(part, findings=(*part.findings, note))
+    return part, everything
+
+
+def _predictions(
+    predictions: str | Path | Detections, settings: EvaluationSettings, options: ReadOptions, truth: Dataset
+) -> Detections:
+    if isinstance(predictions, Detections):
+        return predictions
+    options = replace(
+        options,
+        layout=settings.layout,
+        reference_images=truth.images,
+        reference_categories=truth.categories,
+    )
+    return formats.read_detections(predictions, settings.predictions_format, options)
+
+
+def _selected(aligned: Any, settings: EvaluationSettings) -> Any:
+    from detkit.evaluation.select import find_classes, ignore_classes, keep_classes
+
+    if settings.ignore_category:
+        aligned = ignore_classes(aligned, find_classes(aligned.truth.categories, settings.ignore_category))
+    if settings.classes is not None:
+        aligned = keep_classes(aligned, find_classes(aligned.truth.categories, settings.classes))
+    return aligned
+
+
+def _class_map(given: Mapping[str, str | None] | str | Path | None) -> Mapping[str, str | None] | None:
+    if given is None or isinstance(given, Mapping):
+        return given
+    mapping = config.load_config(Path(given))
+    wrong = [k for k, v in mapping.items() if v is not None and not isinstance(v, str)]
+    if wrong:
+        raise InputError(f"the class map gives `{mapping[wrong[0]]}` for `{wrong[0]}`, expected a name", path=given)
+    return {str(k): v for k, v in mapping.items()}

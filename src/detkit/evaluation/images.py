@@ -1,0 +1,180 @@
+"""Which truth image each predicted image is: by id, by file name, and what to say when they do not meet."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.errors import CannotJudgeError
+from detkit.findings import Finding, examples
+from detkit.tables import Dataset, Detections, Images
+
+__all__ = ["file_stem", "image_label", "match_images", "number_or_text", "unknown_images"]
+
+_LABEL_SUFFIXES = frozenset(
+    [".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm", ".heic", ".avif", ".jp2",
+     ".gif", ".ppm", ".pgm", ".txt", ".xml", ".json"]
+)  # fmt: skip
+
+
+def file_stem(name: str) -> str:
+    """File name without folders and without an image or label suffix (other dots stay)."""
+    name = PurePosixPath(name.replace("\\", "/")).name
+    suffix = PurePosixPath(name).suffix
+    return name[: -len(suffix)] if suffix.lower() in _LABEL_SUFFIXES else name
+
+
+def match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], list[Finding]]:
+    """Truth position of each predicted image, -1 for none."""
+    if not len(predicted):
+        return np.empty(0, np.int64), []
+    attempts: list[tuple[str, NDArray[np.int64]]] = []
+    named = any(predicted.file_names)
+    by_id = _by_id(truth, predicted)
+    if truth.has_own_ids and predicted.has_own_ids:
+        attempts.append(("image id", by_id))
+    if named:
+        attempts.append(("file name", _by_name(truth, predicted.file_names)))
+    elif predicted.has_own_ids:
+        attempts.append(("file name", _by_name(truth, [str(i) for i in predicted.ids.tolist()])))
+        if not truth.has_own_ids:
+            attempts.append(("position (the truth's format has no image ids)", by_id))
+    counts = [int(np.count_nonzero(found >= 0)) for _, found in attempts]
+    best = max(range(len(attempts)), key=lambda i: (counts[i], -i))
+    if not named and attempts[0][0] == "image id" and counts[0] and counts[best] < len(predicted):
+        # Some ids meet, and names do not explain everything: numbers in file names may be other images' ids.
+        best = 0
+    how, found = attempts[best]
+    findings = []
+    if (
+        named
+        and how == "image id"
+        and counts[1]
+        and (attempts[1][1][attempts[1][1] >= 0] != found[attempts[1][1] >= 0]).any()
+    ):
+        how, found = attempts[1]
+        findings.append(
+            Finding("DK704", "image ids and file names of the predictions point to different images: matched by name")
+        )
+    elif how != "image id" and predicted.has_own_ids and counts[best]:
+        message = f"{counts[best]} images matched by {how}, not by id"
+        findings.append(Finding("DK704", message, count=counts[best]))
+    if how == "image id" and truth.ids.dtype != predicted.ids.dtype and counts[best]:
+        findings.append(Finding("DK106", "image ids are text on one side and numbers on the other: `123` meets 123"))
+    return found, findings
+
+
+def _by_id(truth: Images, predicted: Images) -> NDArray[np.int64]:
+    if truth.ids.dtype != object and predicted.ids.dtype != object:
+        order = np.argsort(truth.ids, kind="stable")
+        at = np.searchsorted(truth.ids, predicted.ids, sorter=order)
+        at = order[np.minimum(at, len(order) - 1)] if len(order) else np.zeros(len(predicted), np.int64)
+        hit = truth.ids[at] == predicted.ids if len(order) else np.zeros(len(predicted), np.bool_)
+        return np.where(hit, at, -1)
+    place = {number_or_text(i): n for n, i in enumerate(truth.ids.tolist())}
+    return np.array([place.get(number_or_text(i), -1) for i in predicted.ids.tolist()], dtype=np.int64)
+
+
+def number_or_text(value: Any) -> Any:
+    """`"123"` and 123 are one id; `"0123"` is text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() and str(int(value)) == value else value
+
+
+def _by_name(truth: Images, names: Any) -> NDArray[np.int64]:
+    """By path without suffix, then by stem where it is unique, then by the number the stem spells."""
+    paths: dict[str, int] = {}
+    stems: dict[str, list[int]] = defaultdict(list)
+    numbers: dict[int, list[int]] = defaultdict(list)
+    for n, name in enumerate(truth.file_names):
+        if not name:
+            continue
+        paths[_path_key(name)] = n
+        stem = file_stem(name)
+        stems[stem].append(n)
+        if stem.isdecimal() and len(stem) < 19:
+            numbers[int(stem)].append(n)
+    out = np.full(len(names), -1, np.int64)
+    for i, name in enumerate(names):
+        if not name:
+            continue
+        stem = file_stem(name)
+        found = paths.get(_path_key(name), -1)
+        if found < 0 and len(stems.get(stem, ())) == 1:
+            found = stems[stem][0]
+        if found < 0 and stem.isdecimal() and len(stem) < 19 and len(numbers.get(int(stem), ())) == 1:
+            found = numbers[int(stem)][0]
+        out[i] = found
+    return out
+
+
+def _path_key(name: str) -> str:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return str(path.parent / file_stem(name))
+
+
+def unknown_images(
+    truth: Dataset, detections: Detections, image_of: NDArray[np.int64], elsewhere: Images | None
+) -> list[Finding]:
+    """What to say of predicted images that the truth does not have, or whose ids look shifted.
+
+    Raises
+    ------
+    CannotJudgeError
+        There are no predictions, or none of their images is the truth's.
+    """
+    predicted = detections.images
+    unknown = np.flatnonzero(image_of < 0)
+    if not len(predicted) or not len(detections):
+        raise CannotJudgeError(
+            "the predictions are empty: there is nothing to compare", hint="was the model run on these images?"
+        )
+    if not len(unknown):
+        return _image_shift(truth.images, predicted, image_of)
+    rows = int(np.isin(detections.image_index, unknown).sum())
+    labels = [image_label(predicted, int(i)) for i in unknown]
+    if len(unknown) == len(predicted):
+        known = [image_label(truth.images, i) for i in range(min(3, len(truth.images)))]
+        raise CannotJudgeError(
+            f"no prediction meets the truth: {len(unknown)} predicted images ({examples(labels)}) and none of them "
+            f"among the truth's {len(truth.images)} ({examples(known)})",
+            hint="are these the predictions of this dataset and split? ids and file names were both tried",
+        )
+    findings = _image_shift(truth.images, predicted, image_of)
+    if elsewhere is not None:
+        other = match_images(elsewhere, predicted)[0]
+        in_splits = unknown[other[unknown] >= 0]
+        if len(in_splits):
+            count = int(np.isin(detections.image_index, in_splits).sum())
+            message = f"{count} predictions on {len(in_splits)} images of other splits are not scored"
+            findings.append(Finding("DK108", message + " (`--split all` scores every image)", count=count))
+        unknown = np.setdiff1d(unknown, in_splits)
+        rows = int(np.isin(detections.image_index, unknown).sum())
+        labels = [image_label(predicted, int(i)) for i in unknown]
+    if len(unknown):
+        message = f"{rows} predictions on {len(unknown)} images outside the truth are not scored: {examples(labels)}"
+        findings.append(Finding("DK701", message, image=labels[0], count=rows))
+    return findings
+
+
+def _image_shift(truth: Images, predicted: Images, image_of: NDArray[np.int64]) -> list[Finding]:
+    """Numeric ids that would all fit if each were one more or one less."""
+    if truth.ids.dtype == object or predicted.ids.dtype == object or not (predicted.has_own_ids and truth.has_own_ids):
+        return []
+    if not (image_of < 0).any():
+        return []
+    for step in (1, -1):
+        if np.isin(predicted.ids + step, truth.ids).all():
+            message = (
+                f"image ids look shifted: {int((image_of < 0).sum())} are unknown, and every id {step:+d} is known"
+            )
+            return [Finding("DK703", message)]
+    return []
+
+
+def image_label(images: Images, position: int) -> str:
+    """File name of an image, or its id where it has none."""
+    return images.file_names[position] or str(images.ids[position])

@@ -1,0 +1,154 @@
+"""Arrays that the tables are made of: frozen columns, ids, and rows of different length without an object per row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["EMPTY", "Ragged", "Shapes", "freeze", "id_array", "offsets_of"]
+
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+def freeze(array: ArrayLike, dtype: Any = None) -> NDArray[Any]:
+    """A contiguous, read-only array; copied only where it must be."""
+    out = np.ascontiguousarray(array, dtype=dtype)
+    if out.flags.writeable:
+        out = out.view()
+        out.flags.writeable = False
+    return out
+
+
+def id_array(ids: Iterable[Any]) -> NDArray[Any]:
+    """Ids as int64 where all are integers that fit, else as objects (strings stay strings)."""
+    ids = list(ids)
+    if all(type(i) is int and -(2**63) <= i < 2**63 for i in ids):
+        return freeze(ids, np.int64)
+    out = np.empty(len(ids), dtype=object)
+    out[:] = ids
+    return freeze(out)
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Rows of different length in one flat array: row i is `values[offsets[i]:offsets[i + 1]]`.
+
+    Parameters
+    ----------
+    offsets : (N + 1,) int64
+    values : (M, ...) array
+    """
+
+    offsets: NDArray[np.int64]
+    values: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offsets", freeze(self.offsets, np.int64))
+        object.__setattr__(self, "values", freeze(self.values))
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Any], shape: tuple[int, ...] = (), dtype: Any = np.float64) -> Ragged:
+        """Build from one sequence a row (None or empty for none); each is reshaped to `(-1, *shape)`."""
+        parts = [np.asarray(r if r is not None else [], dtype=dtype).reshape(-1, *shape) for r in rows]
+        lengths = np.fromiter((len(p) for p in parts), np.int64, len(parts))
+        values = np.concatenate(parts) if parts else np.empty((0, *shape), dtype)
+        return cls(np.concatenate([[0], np.cumsum(lengths)]), values)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, i: int) -> NDArray[Any]:
+        return self.values[self.offsets[i] : self.offsets[i + 1]]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Length of each row, (N,) int64."""
+        return np.diff(self.offsets)
+
+    def take(self, index: NDArray[np.int64]) -> Ragged:
+        """The rows at these positions, in this order."""
+        lengths = self.lengths()[index]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        source = np.repeat(self.offsets[:-1][index] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Ragged(offsets, self.values[source])
+
+
+@dataclass(frozen=True, eq=False)
+class Shapes:
+    """Outlines of N rows: polygons flat in one array, masks run-length encoded.
+
+    Parameters
+    ----------
+    kind : (N,) uint8
+        `NONE` (not stated), `POLYGONS` (zero or more rings), `RLE` (compressed or uncompressed).
+    rings : Ragged
+        For each row the lengths (in points) of its rings, int64.
+    points : Ragged
+        For each row the points of all its rings, (M, 2) float64, pixels x, y (or shares, as the table's units).
+    rle : mapping of int to dict
+        Row -> `{"size": [height, width], "counts": bytes | str | list of int}` exactly as read.
+    """
+
+    NONE = 0
+    POLYGONS = 1
+    RLE = 2
+
+    kind: NDArray[np.uint8]
+    rings: Ragged
+    points: Ragged
+    rle: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", freeze(self.kind, np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Any]) -> Shapes:
+        """Build from COCO-style values: None, a list of flat polygons `[x, y, x, y, ...]`, or an RLE mapping."""
+        kind = np.zeros(len(rows), np.uint8)
+        rings: list[list[int]] = []
+        points: list[list[float]] = []
+        rle: dict[int, Mapping[str, Any]] = {}
+        for i, row in enumerate(rows):
+            lengths: list[int] = []
+            flat: list[float] = []
+            if isinstance(row, Mapping):
+                kind[i] = cls.RLE
+                rle[i] = row
+            elif row is not None:
+                kind[i] = cls.POLYGONS
+                for ring in row:
+                    lengths.append(len(ring) // 2)
+                    flat.extend(ring)
+            rings.append(lengths)
+            points.append(flat)
+        return cls(
+            kind,
+            Ragged.from_rows(rings, dtype=np.int64),
+            Ragged.from_rows(points, (2,)),
+            MappingProxyType(rle) if rle else EMPTY,
+        )
+
+    def polygons(self, i: int) -> list[NDArray[np.float64]]:
+        """Rings of row i, each (P, 2) float64; empty for a row without polygons."""
+        lengths = self.rings[i]
+        return list(np.split(self.points[i], np.cumsum(lengths)[:-1])) if len(lengths) else []
+
+    def take(self, index: NDArray[np.int64]) -> Shapes:
+        """The rows at these positions, in this order."""
+        rle: Mapping[int, Mapping[str, Any]] = EMPTY
+        if self.rle:
+            rle = {new: self.rle[int(old)] for new, old in enumerate(index) if int(old) in self.rle}
+        return Shapes(self.kind[index], self.rings.take(index), self.points.take(index), rle)
+
+
+def offsets_of(image_index: NDArray[np.int64], images: int) -> NDArray[np.int64]:
+    """(I + 1,) int64: where the rows of each image start in a table sorted by image."""
+    counts = np.bincount(image_index, minlength=images) if len(image_index) else np.zeros(images, np.int64)
+    return freeze(np.concatenate([[0], np.cumsum(counts)]), np.int64)
