@@ -11,6 +11,8 @@ import numpy as np
 from hypothesis import strategies as st
 from parity.harness import Params, Results, Truth
 
+from detkit.tables import Categories, Dataset, Detections, Images, id_array
+
 Box = list[float]
 
 SCORES = (0.0, -0.0, 0.1, 0.3, 0.1 + 0.2, 0.5, 0.5, 0.5, 0.9, 1.0, -1.0, -0.5, 2.0, 17, 1e-300, 1 - 2**-53)
@@ -345,3 +347,69 @@ scores = st.one_of(st.sampled_from([0.0, -0.0, 0.25, 0.5, 1.0, -1.0, 2.0]), st.f
 def box_arrays(max_size: int = 8, boxes: st.SearchStrategy[Any] = any_boxes) -> st.SearchStrategy[np.ndarray]:
     """(N, 4) float64 xywh."""
     return st.lists(boxes, max_size=max_size).map(lambda rows: np.array(rows, dtype=np.float64).reshape(-1, 4))
+
+
+# --- small tables --------------------------------------------------------------------------------------------------
+
+
+def truth_of(
+    rows: list[tuple[int, int, Box]],
+    *,
+    image_ids: list[Any] | None = None,
+    file_names: list[str] | None = None,
+    class_ids: list[Any] | None = None,
+    class_names: list[str] | None = None,
+    size: tuple[float, float] = (640, 480),
+    own_image_ids: bool = True,
+    **rest: Any,
+) -> Dataset:
+    """A truth of (image position, class position, xywh) rows."""
+    images = 1 + max((i for i, _, _ in rows), default=0)
+    image_ids = list(range(1, images + 1)) if image_ids is None else image_ids
+    file_names = [f"img_{i}.jpg" for i in image_ids] if file_names is None else file_names
+    classes = 1 + max((k for _, k, _ in rows), default=0)
+    class_ids = list(range(1, classes + 1)) if class_ids is None else class_ids
+    class_names = [f"class {k}" for k in class_ids] if class_names is None else class_names
+    return Dataset.build(
+        Images(id_array(image_ids), tuple(file_names), np.array([size] * len(image_ids)), has_own_ids=own_image_ids),
+        Categories(id_array(class_ids), tuple(class_names)),
+        image_index=[i for i, _, _ in rows],
+        category_index=[k for _, k, _ in rows],
+        xywh=[box for _, _, box in rows],
+        **rest,
+    )
+
+
+def detections_of(
+    rows: list[tuple[Any, Any, Box, float]],
+    *,
+    class_names: list[str] | None = None,
+    named_images: bool = False,
+    own_class_ids: bool = True,
+    image_ids: list[Any] | None = None,
+    class_ids: list[Any] | None = None,
+    **rest: Any,
+) -> Detections:
+    """Predictions of (image id or name, class id, xywh, score) rows, as a results file gives them."""
+    images = list(dict.fromkeys(row[0] for row in rows)) if image_ids is None else image_ids
+    classes = sorted({row[1] for row in rows}, key=str) if class_ids is None else class_ids
+    count = len(images)
+    return Detections.build(
+        Images(
+            id_array(range(1, count + 1) if named_images else images),
+            tuple(images) if named_images else ("",) * count,
+            np.full((count, 2), np.nan),
+            has_own_ids=not named_images,
+        ),
+        Categories(
+            id_array(classes),
+            tuple(class_names or map(str, classes)),
+            has_own_ids=own_class_ids,
+            has_names=class_names is not None,
+        ),
+        image_index=[images.index(row[0]) for row in rows],
+        category_index=[classes.index(row[1]) for row in rows],
+        xywh=[row[2] for row in rows],
+        score=[row[3] for row in rows],
+        **rest,
+    )

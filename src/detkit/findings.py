@@ -168,6 +168,11 @@ def summarize(findings: Iterable[Finding]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """The count with its noun: `1 image`, `2 images`, `2 boxes`."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"
+
+
 def examples(items: Sequence[object], limit: int = 3) -> str:
     """The first few items as one string, with `...` when there are more."""
     shown = ", ".join(f"`{item}`" for item in items[:limit])

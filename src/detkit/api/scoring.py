@@ -143,7 +143,11 @@ def evaluate(
         with_shapes=protocol.iou_type != "bbox",
         with_extra=False,
     )
-    dataset, everything = _truth(truth, settings, options)
+    try:
+        dataset, everything = _truth(truth, settings, options)
+    except InputError as error:
+        _hint_swapped(error, truth, predictions)
+        raise
     detections = _predictions(predictions, settings, options, everything)
     refuse_unusable([*dataset.findings, *detections.findings], settings.drop_invalid)
     if settings.images is not None:
@@ -261,6 +265,18 @@ def _truth(truth: str | Path | Dataset, settings: EvaluationSettings, options: R
         note = Finding("DK110", f"split `{wanted}` is scored (not {others}; `--split all` scores every image)")
         part = replace(part, findings=(*part.findings, note))
     return part, everything
+
+
+def _hint_swapped(error: InputError, truth: Any, predictions: Any) -> None:
+    """Say so when the two paths stand in each other's place."""
+    if not all(isinstance(path, str | Path) for path in (truth, predictions)):
+        return
+    try:
+        formats.detect(truth, "detections")
+        formats.detect(predictions, "dataset")
+    except InputError:
+        return
+    error.hint = "the two look swapped: the truth comes first, then the predictions"
 
 
 def _predictions(

@@ -44,6 +44,7 @@ def iou(
         names=_options.names(names),
         voc_offset=voc_offset,
     )
+    _console.findings([*found.a.findings, *found.b.findings])
     if matrix is not None:
         api.write_overlaps(found, matrix, overwrite=overwrite)
         _console.status(f"wrote {matrix}: {len(found.iou)} overlapping pairs")

@@ -44,4 +44,5 @@ def stats(
         voc_offset=voc_offset,
         layout=layout,
     )
+    _console.findings(found.findings)
     _console.out(reports.render_stats(found, format))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError, InputError, UsageError
 from detkit.evaluation.images import image_label, number_or_text
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.tables import Categories, Dataset, Detections, id_array
 
 __all__ = ["ClassesBy", "Unmapped", "match_classes"]
@@ -51,7 +51,10 @@ def match_classes(
         return found, ours, classes_by, findings
     names = [theirs.names[k] for k in lost]
     rows = int(np.isin(detections.category_index, lost).sum())
-    message = f"{len(lost)} predicted classes ({rows} boxes) are not among the truth's {len(ours)}: {examples(names)}"
+    message = (
+        f"{plural(len(lost), 'predicted class', 'predicted classes')} ({plural(rows, 'box', 'boxes')}) not among the "
+        f"truth's {len(ours)}: {examples(names)}"
+    )
     if len(lost) == len(used) and unmapped != "count":
         raise CannotJudgeError(
             f"no predicted class is one of the truth's: {examples(names)} against {examples(list(ours.names))}",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.tables import Dataset, Detections, Images
 
 __all__ = ["file_stem", "image_label", "match_images", "number_or_text", "unknown_images"]
@@ -61,7 +61,7 @@ def match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], l
             Finding("DK704", "image ids and file names of the predictions point to different images: matched by name")
         )
     elif how != "image id" and predicted.has_own_ids and counts[best]:
-        message = f"{counts[best]} images matched by {how}, not by id"
+        message = f"{plural(counts[best], 'image')} matched by {how}, not by id"
         findings.append(Finding("DK704", message, count=counts[best]))
     if how == "image id" and truth.ids.dtype != predicted.ids.dtype and counts[best]:
         findings.append(Finding("DK106", "image ids are text on one side and numbers on the other: `123` meets 123"))
@@ -134,13 +134,15 @@ def unknown_images(
         )
     if not len(unknown):
         return _image_shift(truth.images, predicted, image_of)
+    if not len(truth.images):
+        raise CannotJudgeError("the truth has no images: there is nothing to compare with")
     rows = int(np.isin(detections.image_index, unknown).sum())
     labels = [image_label(predicted, int(i)) for i in unknown]
     if len(unknown) == len(predicted):
         known = [image_label(truth.images, i) for i in range(min(3, len(truth.images)))]
         raise CannotJudgeError(
-            f"no prediction meets the truth: {len(unknown)} predicted images ({examples(labels)}) and none of them "
-            f"among the truth's {len(truth.images)} ({examples(known)})",
+            f"no prediction meets the truth: {plural(len(unknown), 'predicted image')} ({examples(labels)}), "
+            f"none of them among the truth's {len(truth.images)} ({examples(known)})",
             hint="are these the predictions of this dataset and split? ids and file names were both tried",
         )
     findings = _image_shift(truth.images, predicted, image_of)
@@ -149,13 +151,14 @@ def unknown_images(
         in_splits = unknown[other[unknown] >= 0]
         if len(in_splits):
             count = int(np.isin(detections.image_index, in_splits).sum())
-            message = f"{count} predictions on {len(in_splits)} images of other splits are not scored"
-            findings.append(Finding("DK108", message + " (`--split all` scores every image)", count=count))
+            where = f"{plural(count, 'prediction')} on {plural(len(in_splits), 'image')} of other splits"
+            findings.append(Finding("DK108", f"not scored: {where} (`--split all` scores every image)", count=count))
         unknown = np.setdiff1d(unknown, in_splits)
         rows = int(np.isin(detections.image_index, unknown).sum())
         labels = [image_label(predicted, int(i)) for i in unknown]
     if len(unknown):
-        message = f"{rows} predictions on {len(unknown)} images outside the truth are not scored: {examples(labels)}"
+        where = f"{plural(rows, 'prediction')} on {plural(len(unknown), 'image')} outside the truth"
+        message = f"not scored: {where} ({examples(labels)})"
         findings.append(Finding("DK701", message, image=labels[0], count=rows))
     return findings
 

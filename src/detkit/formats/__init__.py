@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from detkit import files, registry
-from detkit.errors import InputError, UsageError
-from detkit.findings import Loss
+from detkit.errors import DetkitError, InputError, UsageError
+from detkit.findings import Finding, Loss
 from detkit.formats._archive import opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
@@ -102,6 +102,9 @@ def detect(path: str | Path, kind: Kind) -> str:
         raise InputError(
             f"several formats fit as {what}: {', '.join(found)}\n{reasons}", path=path, hint=f"name one with {flag}"
         )
+    broken = _unreadable(path)
+    if broken is not None:
+        raise InputError(broken, path=path)
     raise InputError(f"not recognised as {what} of any known format\n{reasons}", path=path)
 
 
@@ -127,25 +130,24 @@ def read_dataset(path: str | Path, format: str = "auto", options: ReadOptions | 
     UsageError
         Unknown format, or one that holds no datasets.
     """
-    with opened(_existing(path)) as folder:
-        name = detect(folder, "dataset") if format == "auto" else format
-        dataset: Dataset = _function(name, "dataset", "read")(folder, options or ReadOptions())
-    return replace(dataset, source=_source_at(dataset.source, path))
+    dataset: Dataset = _read(path, format, "dataset", options)
+    return dataset
 
 
 def read_detections(path: str | Path, format: str = "auto", options: ReadOptions | None = None) -> Detections:
     """Predictions from a file, folder or archive; parameters as `read_dataset`."""
-    with opened(_existing(path)) as folder:
-        name = detect(folder, "detections") if format == "auto" else format
-        detections: Detections = _function(name, "detections", "read")(folder, options or ReadOptions())
-    return replace(detections, source=_source_at(detections.source, path))
+    detections: Detections = _read(path, format, "detections", options)
+    return detections
 
 
 def read_names(path: str | Path) -> tuple[str, ...]:
     """Class names in the order of their numbers, from a text, YAML or JSON file."""
     from detkit.formats._names import read_names as read
 
-    return read(_existing(path))
+    found = read(_existing(path))
+    if not found:
+        raise InputError("holds no class names, expected one a line", path=path)
+    return found
 
 
 def write_dataset(
@@ -267,6 +269,37 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _source_at(source: Source | None, path: str | Path) -> Source | None:
-    """The source with the path as the user gave it (an archive was read from a temporary folder)."""
-    return None if source is None else replace(source, path=str(path))
+def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None) -> Any:
+    """The table; what is said of the inside of an archive names the archive, not the place it was unpacked to."""
+    with opened(_existing(path)) as place:
+        inside, outside = str(place), str(path)
+        try:
+            name = detect(place, kind) if format == "auto" else format
+            table = _function(name, kind, "read")(place, options or ReadOptions())
+        except DetkitError as error:
+            if inside != outside:
+                error.message = error.message.replace(inside, outside)
+            raise
+    if inside != outside:
+        table = replace(table, findings=tuple(_renamed(f, inside, outside) for f in table.findings))
+    return table if table.source is None else replace(table, source=replace(table.source, path=outside))
+
+
+def _renamed(finding: Finding, inside: str, outside: str) -> Finding:
+    file = None if finding.file is None else finding.file.replace(inside, outside)
+    return replace(finding, file=file, message=finding.message.replace(inside, outside))
+
+
+def _unreadable(path: Path) -> str | None:
+    """Why no format can be told from this file, where its first bytes show that."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as handle:
+        start = handle.read(4096)
+    if not start.strip() and path.stat().st_size <= len(start):
+        return "is empty"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "is UTF-16 text, expected UTF-8"
+    if path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz"):
+        return "is no archive that can be opened (truncated?)"
+    return None

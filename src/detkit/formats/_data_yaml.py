@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from detkit.errors import InputError
-from detkit.formats._names import load_yaml, names_from_value, read_names, read_text
+from detkit.formats._names import load_yaml, names_from_value, read_names, read_text, short
 
 __all__ = ["UNASSIGNED", "Description", "read_darknet", "read_data_yaml", "resolve"]
 
@@ -21,7 +21,7 @@ __all__ = ["UNASSIGNED", "Description", "read_darknet", "read_data_yaml", "resol
 UNASSIGNED = "unassigned"
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "minival": "minival"}
 _GENERIC = ("images", "labels", "data", "")
-_KEPT = ("kpt_shape", "flip_idx", "kpt_names")
+_KEPT = ("kpt_shape", "flip_idx")
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _entry(value: Any, key: str, path: Path) -> list[str]:
     for item in items:
         if not isinstance(item, str):
             raise InputError(
-                f"found `{str(item)[:60]}`, expected a folder, a list file or a list of those", path=path, place=key
+                f"found `{short(item)}`, expected a folder, a list file or a list of those", path=path, place=key
             )
     return [item for item in items if item.strip() not in ("", "null", "~", "None")]
 
@@ -198,15 +198,13 @@ def _kpt_shape(value: Any, path: Path) -> tuple[int, int] | None:
     ok = isinstance(value, list) and len(value) == 2 and all(re.fullmatch(r"\d{1,6}", str(v)) for v in value)
     if not ok or int(value[0]) < 1 or int(value[1]) not in (2, 3):
         raise InputError(
-            f"found `{str(value)[:60]}`, expected `[number of keypoints, 2 or 3]`", path=path, place="kpt_shape"
+            f"found `{short(value)}`, expected `[number of keypoints, 2 or 3]`", path=path, place="kpt_shape"
         )
     return int(value[0]), int(value[1])
 
 
 def _plain(value: Any) -> Any:
-    """Numbers typed as numbers again: the YAML is read with all scalars as text."""
+    """Numbers typed as numbers again, in a flat list too: the YAML is read with all scalars as text."""
     if isinstance(value, list):
-        return [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return int(value) if re.fullmatch(r"-?\d{1,18}", str(value)) else value
+        return [_plain(v) for v in value if isinstance(v, str)]
+    return int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value) else short(value)

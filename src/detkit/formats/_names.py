@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from detkit.errors import InputError
 
-__all__ = ["find_names", "load_yaml", "names_from_value", "read_names", "read_text"]
+__all__ = ["find_names", "load_yaml", "names_from_value", "read_names", "read_text", "short"]
 
 _HINT = "name the file that holds the class names with `--names`"
 _PLAIN = ("obj.names", "_darknet.labels", "classes.txt", "names.txt")
@@ -149,7 +150,7 @@ def names_from_value(value: Any, path: Path, nc: Any = None) -> tuple[str, ...]:
         names = [_as_name(item, f"names[{i}]", path) for i, item in enumerate(value)]
     else:
         raise InputError(
-            f"found `{_short(value)}`, expected a list or a mapping of number to name", path=path, place="names"
+            f"found `{short(value)}`, expected a list or a mapping of number to name", path=path, place="names"
         )
     _check_count(nc, len(names), path)
     return _unique(names, path)
@@ -253,7 +254,7 @@ def _names_of_dict(value: Mapping[Any, Any], path: Path) -> list[str]:
     for key, item in value.items():
         number = _number(key)
         if number is None:
-            raise InputError(f"key `{_short(key)}` is not a class number", path=path, place="names")
+            raise InputError(f"key `{short(key)}` is not a class number", path=path, place="names")
         if number in by_number:
             raise InputError(f"class number {number} stands twice", path=path, place="names")
         by_number[number] = _as_name(item, f"names.{number}", path)
@@ -268,13 +269,13 @@ def _names_of_dict(value: Mapping[Any, Any], path: Path) -> list[str]:
 
 
 def _number(key: Any) -> int | None:
-    text = str(key).strip()
+    text = str(key).strip() if isinstance(key, (str, int)) else ""
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
 
 
 def _as_name(item: Any, place: str, path: Path) -> str:
     if isinstance(item, (Mapping, list, tuple)) or item is None:
-        raise InputError(f"found `{_short(item)}`, expected a name", path=path, place=place)
+        raise InputError(f"found `{short(item)}`, expected a name", path=path, place=place)
     return str(item)
 
 
@@ -283,7 +284,7 @@ def _check_count(nc: Any, count: int, path: Path) -> None:
         return
     stated = _number(nc)
     if stated is None:
-        raise InputError(f"found `{_short(nc)}`, expected the number of classes", path=path, place="nc")
+        raise InputError(f"found `{short(nc)}`, expected the number of classes", path=path, place="nc")
     if stated != count:
         raise InputError(f"`nc` is {stated} but `names` has {count}", path=path, hint="make the two agree")
 
@@ -304,5 +305,7 @@ def _difference(first: Sequence[str], second: Sequence[str]) -> str:
     return f"class {number} is `{a}` against `{b}`"
 
 
-def _short(value: Any) -> str:
-    return str(value)[:60]
+def short(value: Any) -> str:
+    """A value for a message, cut to 60 characters."""
+    # reprlib looks only a little into nested lists: aliases in YAML can make them astronomically large.
+    return value[:60] if isinstance(value, str) else reprlib.repr(value)[:60]

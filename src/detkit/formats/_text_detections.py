@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +63,8 @@ def _classify(path: Path) -> tuple[bool | None, str]:
     found = list_text_files(path)
     if not found:
         return None, "no .txt file in the folder"
+    if _says_yolo(path):
+        return True, "detkit.json says these are YOLO predictions"
     filled = [f for f in found if _has_content(f.path)]
     if not filled:
         return True, f"{len(found)} .txt files, all empty"
@@ -85,6 +88,15 @@ def _classify(path: Path) -> tuple[bool | None, str]:
     return False, f"rows are text predictions of a layout that is {decision.basis} without image sizes"
 
 
+def _says_yolo(path: Path) -> bool:
+    """Whether detkit wrote this folder as YOLO predictions: then few rows are enough to know the columns."""
+    try:
+        content = json.loads((path / files.FOLDER_MARK).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("format") == "yolo" and content.get("kind") == "detections"
+
+
 def _has_content(path: Path) -> bool:
     try:
         return path.stat().st_size > 0
@@ -97,9 +109,9 @@ def _numbered(rows: TextRows) -> bool:
 
 
 def _short_rows_are_yolo(rows: TextRows) -> bool:
-    """Whether rows without a confidence are YOLO labels: a number and four shares."""
+    """Whether the bulk of rows without a confidence are YOLO labels: a class and four shares."""
     truth = parse_files(rows.files, 4)
-    return bool(len(truth)) and _numbered(truth) and bool((np.abs(truth.values) <= 1.5).all())
+    return 2 * int((np.abs(truth.values) <= 1.5).all(axis=1).sum()) >= max(1, len(truth))
 
 
 def read_text_detections(path: Path, options: ReadOptions, format: str) -> Detections:
@@ -216,7 +228,7 @@ def _decision(rows: TextRows, sizes: NDArray[np.float64], path: Path, options: R
     if decision.layout is not None:
         return decision
     if decision.candidates:
-        raise InputError(_ambiguous(decision), path=path, hint=_hint(decision.candidates))
+        raise InputError(_ambiguous(decision), path=path, hint=_hint(decision.candidates, rows))
     raise InputError(
         "the rows fit no layout of columns\n" + "\n".join(_reasons(decision, rows)),
         path=path,
@@ -246,8 +258,11 @@ def _ambiguous(decision: Decision) -> str:
     return f"the rows can be read as {' or '.join(texts)}"
 
 
-def _hint(candidates: Sequence[Layout]) -> str:
-    return f"say which with `--layout {candidates[0].name}` (image sizes, by `--images DIR`, may settle it too)"
+def _hint(candidates: Sequence[Layout], rows: TextRows) -> str:
+    if YOLO in candidates and _numbered(rows):
+        return f"say which: `--layout {YOLO.name}` is what Ultralytics writes"
+    may = "" if candidates[0].relative else " (image sizes, by `--images DIR`, may settle it too)"
+    return f"say which with `--layout {candidates[0].name}`{may}"
 
 
 def _reasons(decision: Decision, rows: TextRows) -> list[str]:

@@ -36,8 +36,8 @@ def probe_text_truth(path: Path) -> Probe:
         return Probe(False, f"no .xml file, and .txt rows that are not `name left top right bottom`{where}")
     numbered = all(class_number(label) is not None for label in set(rows.labels))
     # YOLO labels may hold faulty rows too: it is the bulk of them that tells.
-    if numbered and 2 * int((np.abs(rows.values) <= 1.5).all(axis=1).sum()) >= len(rows):
-        return Probe(False, "no .xml file, and .txt rows with class numbers and shares of the image (YOLO)")
+    if 2 * int((np.abs(rows.values) <= 1.5).all(axis=1).sum()) >= len(rows):
+        return Probe(False, "no .xml file, and .txt rows with shares of the image, as YOLO has them")
     reversed_rows = int((rows.values[:, 2:] < rows.values[:, :2]).any(axis=1).sum())
     if numbered and reversed_rows:
         return Probe(False, f".txt rows whose numbers are not left top right bottom ({reversed_rows} rows)")

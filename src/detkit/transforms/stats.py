@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.findings import Finding
 from detkit.tables import Dataset, Detections
 
 __all__ = ["ClassStats", "SplitStats", "Stats", "describe"]
@@ -55,6 +56,8 @@ class Stats:
         `min`, `median`, `mean`, `max`.
     scores : dict, optional
         `min`, `median`, `max` of predictions.
+    findings : tuple of Finding
+        What reading noticed, rows left out among it.
     """
 
     kind: str
@@ -67,6 +70,7 @@ class Stats:
     flags: dict[str, int]
     boxes_per_image: dict[str, float]
     scores: dict[str, float] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, schema `detkit.stats/1`."""
@@ -82,6 +86,7 @@ class Stats:
             "flags": self.flags,
             "splits": [vars(s) for s in self.splits],
             "classes": [vars(c) for c in self.classes],
+            "findings": [f.to_dict() for f in self.findings],
         }
 
 
@@ -115,6 +120,7 @@ def describe(table: Dataset | Detections) -> Stats:
         flags=_flags(table, rows),
         boxes_per_image=_spread(per_image, mean=True),
         scores={} if isinstance(table, Dataset) else _spread(rows.score),
+        findings=tuple(table.findings),
     )
 
 

@@ -98,3 +98,16 @@ def test_darknet(tmp_path):
     (tmp_path / "obj.data").write_text("hello")
     with pytest.raises(InputError, match="no lines"):
         read_darknet(tmp_path / "obj.data")
+
+
+@pytest.mark.parametrize("key", ["names", "train", "kpt_shape", "flip_idx", "task", "path", "nc"])
+def test_a_yaml_bomb_is_not_unfolded(tmp_path, key):
+    lines = ["b0: &b0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"b{i}: &b{i} [{', '.join([f'*b{i - 1}'] * 9)}]" for i in range(1, 12)]
+    text = "\n".join([*lines, f"{key}: *b11", ""]) + ("names: [a]\n" if key == "nc" else "")
+    if key in ("names", "train", "kpt_shape", "nc"):
+        with pytest.raises(InputError) as caught:
+            description(tmp_path, text)
+        assert len(str(caught.value)) < 400
+    else:
+        assert len(str(description(tmp_path, text))) < 2000

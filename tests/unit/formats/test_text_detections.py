@@ -156,8 +156,13 @@ def test_yolo_format_is_not_guessed(tmp_path):
     # These boxes fit confidence second too; the user said YOLO.
     put(tmp_path, a="0 0.5 0.5 0.5 0.1 0.1\n")
     assert read(tmp_path, "yolo").score.tolist() == [0.1]
-    with pytest.raises(InputError, match="can be read as"):
+    with pytest.raises(InputError, match="can be read as") as caught:
         read(tmp_path, "voc")
+    assert "`--layout class-cxcywh-norm-conf` is what Ultralytics writes" in caught.value.hint
+    assert probe(tmp_path, "voc").matches
+    (tmp_path / "detkit.json").write_text('{"format": "yolo", "kind": "detections"}')
+    assert probe(tmp_path, "yolo").matches
+    assert not probe(tmp_path, "voc").matches
     put(tmp_path, a="0 0.9 10 20 30 40\n")
     with pytest.raises(InputError, match=r"found `0.9 10 20 30 40` after the class, expected shares") as caught:
         read(tmp_path, "yolo")

@@ -1,0 +1,227 @@
+"""From an image to the tensor a model wants, and from its boxes back to the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["IMAGENET", "Frame", "Preparation", "changed", "prepare"]
+
+Resize = Literal["letterbox", "letterbox-topleft", "stretch"]
+
+#: Mean and standard deviation of ImageNet, on a scale of 0 to 1.
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How an image becomes a tensor: value = (pixel / scale - mean) / std, colour by colour.
+
+    Parameters
+    ----------
+    size : (width, height), optional
+        Of the network input; None where the graph leaves it free and the caller must say.
+    color : {"rgb", "bgr"}
+        Order of the colours; mean and std follow it.
+    scale : float
+        255 or 1.
+    mean, std : (3,) tuple of float
+    resize : {"letterbox", "letterbox-topleft", "stretch"}
+        Keep the aspect and pad both sides, keep it and pad right and below, or fill.
+    pad : int
+        Pixel value of the border, 0 to 255.
+    nhwc : bool
+        Colours last.
+    dtype : {"float32", "float16", "uint8"}
+    batched : bool
+        Whether the input has a batch dimension.
+    """
+
+    size: tuple[int, int] | None = None
+    color: Literal["rgb", "bgr"] = "rgb"
+    scale: float = 255.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    resize: Resize = "letterbox"
+    pad: int = 114
+    nhwc: bool = False
+    dtype: str = "float32"
+    batched: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the run's record."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How one image lies in the network input: network = image * scale + offset, for x and y.
+
+    Parameters
+    ----------
+    image_size : (width, height)
+        As displayed, in pixels.
+    network_size : (width, height)
+    scale : (x, y)
+    offset : (x, y)
+    """
+
+    image_size: tuple[int, int]
+    network_size: tuple[int, int]
+    scale: tuple[float, float]
+    offset: tuple[float, float]
+
+    def to_image(self, xyxy: NDArray[Any], *, clip: bool = True) -> NDArray[np.float64]:
+        """Network boxes in image pixels.
+
+        Parameters
+        ----------
+        xyxy : (N, 4) float
+            Also (N, 2K) of points x, y, x, y, ...
+        clip : bool
+            Cut to the image.
+
+        Returns
+        -------
+        (N, 4) float64
+        """
+        pairs = np.asarray(xyxy, dtype=np.float64).reshape(len(xyxy), -1, 2)
+        points = (pairs - np.array(self.offset)) / np.array(self.scale)
+        if clip:
+            points = np.clip(points, 0, np.array(self.image_size, dtype=np.float64))
+        return np.asarray(points.reshape(len(xyxy), -1), dtype=np.float64)
+
+
+def frame_of(image_size: tuple[int, int], preparation: Preparation) -> Frame:
+    """How an image of this size lies in the network input."""
+    if preparation.size is None:
+        raise UsageError("the model leaves its input size free", hint="say it with `--image-size 640`")
+    width, height = image_size
+    net_width, net_height = preparation.size
+    if preparation.resize == "stretch":
+        return Frame(image_size, preparation.size, (net_width / width, net_height / height), (0.0, 0.0))
+    ratio = min(net_width / width, net_height / height)
+    new = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    if preparation.resize == "letterbox-topleft":
+        offset = (0.0, 0.0)
+    else:
+        # The extra pixel of an odd border goes right and below, as the training frameworks do it.
+        offset = (float(round((net_width - new[0]) / 2 - 0.1)), float(round((net_height - new[1]) / 2 - 0.1)))
+    return Frame(image_size, preparation.size, (ratio, ratio), offset)
+
+
+def prepare(image: Image.Image, preparation: Preparation) -> tuple[NDArray[Any], Frame]:
+    """One image as a tensor without batch dimension, and how it lies in it.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        RGB, EXIF orientation applied.
+    preparation : Preparation
+
+    Returns
+    -------
+    tensor : (3, H, W) or (H, W, 3)
+        Of the preparation's dtype, contiguous.
+    frame : Frame
+
+    Raises
+    ------
+    UsageError
+        The input size is not known.
+    """
+    from PIL import Image
+
+    frame = frame_of(image.size, preparation)
+    net_width, net_height = frame.network_size
+    if preparation.resize == "stretch":
+        resized = (
+            image if image.size == frame.network_size else image.resize(frame.network_size, Image.Resampling.BILINEAR)
+        )
+        pixels = np.asarray(resized)
+    else:
+        new = (max(1, round(image.width * frame.scale[0])), max(1, round(image.height * frame.scale[1])))
+        resized = image if image.size == new else image.resize(new, Image.Resampling.BILINEAR)
+        pixels = np.full((net_height, net_width, 3), preparation.pad, np.uint8)
+        left, top = int(frame.offset[0]), int(frame.offset[1])
+        pixels[top : top + new[1], left : left + new[0]] = np.asarray(resized)
+    if preparation.color == "bgr":
+        pixels = pixels[:, :, ::-1]
+    if not preparation.nhwc:
+        pixels = pixels.transpose(2, 0, 1)
+    if preparation.dtype == "uint8":
+        return np.ascontiguousarray(pixels), frame
+    tensor = np.ascontiguousarray(pixels, dtype=np.float32)
+    if preparation.scale != 1:
+        tensor /= np.float32(preparation.scale)
+    shape = (1, 1, 3) if preparation.nhwc else (3, 1, 1)
+    if any(preparation.mean):
+        tensor -= np.array(preparation.mean, np.float32).reshape(shape)
+    if preparation.std != (1.0, 1.0, 1.0):
+        tensor /= np.array(preparation.std, np.float32).reshape(shape)
+    return tensor.astype(preparation.dtype, copy=False), frame
+
+
+_KEYS = ("color", "scale", "mean", "std", "resize", "pad")
+
+
+def changed(preparation: Preparation, values: Mapping[str, str]) -> Preparation:
+    """The preparation with what the user said (`--set key=value`); other keys are the families'.
+
+    Raises
+    ------
+    UsageError
+        A value that makes no sense.
+    """
+    fields: dict[str, Any] = {}
+    for key in _KEYS:
+        if key not in values:
+            continue
+        text = values[key]
+        try:
+            fields[key] = _parsed(key, text)
+        except ValueError:
+            raise UsageError(f"--set {key}: found `{text}`, expected {_EXPECTED[key]}") from None
+    return replace(preparation, **fields)
+
+
+_EXPECTED = {
+    "color": "rgb or bgr",
+    "scale": "255 or 1",
+    "mean": "one number, or three with commas between",
+    "std": "one number, or three with commas between",
+    "resize": "letterbox, letterbox-topleft or stretch",
+    "pad": "a whole number from 0 to 255",
+}
+
+
+def _parsed(key: str, text: str) -> Any:
+    if key in ("color", "resize"):
+        allowed = ("rgb", "bgr") if key == "color" else ("letterbox", "letterbox-topleft", "stretch")
+        if text not in allowed:
+            raise ValueError
+        return text
+    if key == "pad":
+        value = int(text)
+        if not 0 <= value <= 255:
+            raise ValueError
+        return value
+    numbers = [float(part) for part in text.split(",")]
+    if key == "scale":
+        if len(numbers) != 1 or numbers[0] <= 0:
+            raise ValueError
+        return numbers[0]
+    if len(numbers) == 1:
+        numbers *= 3
+    if len(numbers) != 3 or (key == "std" and 0 in numbers):
+        raise ValueError
+    return tuple(numbers)

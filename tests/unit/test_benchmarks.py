@@ -1,0 +1,286 @@
+"""The benchmark program: its arithmetic, its measuring, and one tiny run of it without the other tools."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+if str(BENCHMARKS) not in sys.path:
+    sys.path.insert(0, str(BENCHMARKS))
+
+from speed import data, machine, measure, peers, places, report, tables  # noqa: E402
+
+run = importlib.import_module("run")
+PYTHON = sys.executable
+
+
+def _run(wall: float, peak: float = 100.0) -> measure.Run:
+    return measure.Run(wall, wall, peak)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+# ------------------------------------------------------------------------------------------------- the whole program
+def test_tiny_run_measures_detkit_and_names_no_folder_of_this_machine(tmp_path: Path) -> None:
+    page, raw = tmp_path / "page.md", tmp_path / "raw.json"
+    command = [PYTHON, str(BENCHMARKS / "run.py"), "--no-peers", "--rounds", "1", "--only", "val2017-small"]
+    command += ["--scale", "0.05", "--work", str(tmp_path / "work"), "--out", str(page), "--json", str(raw)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text, document = page.read_text(encoding="utf-8"), json.loads(raw.read_text(encoding="utf-8"))
+    assert done.stdout.rstrip("\n") == text.rstrip("\n")
+    for folder in (ROOT, ROOT.parent, tmp_path, Path.home()):
+        assert f"{folder}/" not in text + raw.read_text(encoding="utf-8") + done.stderr
+    (cell,) = document["cells"]
+    assert [row["name"] for row in cell["measured"]] == ["detkit CLI", "detkit API"]
+    assert len({row["digest"] for row in cell["measured"]}) == 1
+    assert all(len(row["metrics"]) == 12 and len(row["runs"]) == 1 for row in cell["measured"])
+    assert "| detkit CLI |" in text
+    assert "not compared" in text
+    assert "--work work --out page.md" in text
+
+
+@pytest.mark.parametrize("words", [["--rounds", "0"], ["--scale", "-1"], ["--scale", "nan"], ["--only", "nothing"]])
+def test_wrong_usage_is_exit_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run.main(words)
+    assert stopped.value.code == 2
+    assert words[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_only_a_whole_run_replaces_the_projects_page(
+    whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "REPORT", tmp_path / "benchmarks.md")
+    run.deliver(report.Report({}, {}, "", 1, []), run.parse([]), whole=whole)
+    assert (tmp_path / "benchmarks.md").exists() is whole
+    assert capsys.readouterr().out.startswith("# Benchmarks\n")
+
+
+# ------------------------------------------------------------------------------------------------------- the tables
+def test_every_runner_script_and_every_package_of_the_tables_exists() -> None:
+    pinned = peers.pins(places.PEERS_FILE)
+    for tool in tables.TOOLS:
+        assert tool.package == "detkit" or tool.package in pinned
+        for word in tool.command:
+            if word.startswith("{runners}/"):
+                assert (places.RUNNERS / word.removeprefix("{runners}/")).is_file()
+    assert tables.BASELINE == "detkit CLI"
+    assert tables.REFERENCE in [tool.name for tool in tables.TOOLS]
+    assert {row.cell for row in tables.STARTUP} - {None} <= {cell.name for cell in tables.CELLS}
+
+
+def test_readers_give_the_metrics_in_the_order_of_pycocotools() -> None:
+    values = [number / 16 for number in range(12)]
+    names = tables.METRICS["bbox"]
+    detkit = json.dumps({"metrics": dict(reversed(list(zip(names, [*values[:-1], None], strict=True))))})
+    assert tables.read_detkit(detkit, "bbox") == [*values[:-1], -1.0]
+    short = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+    assert tables.read_hotcoco(json.dumps({"metrics": dict(zip(short, values, strict=True))}), "bbox") == values
+    assert tables.read_list(f"Loading...\n{json.dumps(values)}\n", "bbox") == values
+    with pytest.raises(ValueError, match="12 metrics, expected 10"):
+        tables.read_list(json.dumps(values), "keypoints")
+
+
+# --------------------------------------------------------------------------------------------------------- measuring
+def test_a_process_is_measured_with_its_children() -> None:
+    burn = "import time\nwhile time.process_time() < 0.2: pass\nblock = bytearray(100 * 2**20)\nprint('done')"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}], check=True)"
+    measured, stdout = measure.run_process([PYTHON, "-c", parent])
+    assert stdout == "done\n"
+    assert measured.cpu >= 0.2
+    assert measured.wall >= 0.2 / machine.cores()
+    assert measured.peak >= 100
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ([PYTHON, "-c", "import sys; print('first\\nlast', file=sys.stderr); sys.exit(3)"], "exit 3: last"),
+        ([PYTHON, "-c", "import os; os.kill(os.getpid(), 9)"], "exit -9: no message"),
+        ([str(ROOT / "no-such-program")], r"cannot be started: .* '\./no-such-program'"),
+    ],
+)
+def test_a_process_that_fails_says_how(command: list[str], message: str) -> None:
+    with pytest.raises(measure.RunError, match=f"^{message}$"):
+        measure.run_process(command)
+
+
+def test_a_process_beyond_the_limit_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "LIMIT_SECONDS", 0.2)
+    with pytest.raises(measure.RunError, match=r"took longer than 0\.2 s"):
+        measure.run_process([PYTHON, "-c", "import signal; signal.pause()"])
+
+
+def test_settings_of_the_caller_do_not_reach_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NUMBA_DISABLE_JIT", "PYTHONPATH", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    script = "import os; print(sorted(k for k in os.environ if k.startswith(('NUMBA_', 'PYTHONP', 'OMP_'))))"
+    assert measure.run_process([PYTHON, "-c", script], {"NUMBA_CACHE_DIR": "x"})[1] == "['NUMBA_CACHE_DIR']\n"
+
+
+def test_tools_are_interleaved_after_a_warm_up_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def fake(command: tuple[str, ...], _: dict[str, str] | None) -> tuple[measure.Run, str]:
+        order.append(command[0])
+        return _run(float(len(order))), "0.5"
+
+    monkeypatch.setattr(measure, "run_process", fake)
+    jobs = [measure.Job(name, (name,), lambda text: [float(text)]) for name in "abc"]
+    measured = measure.measure(jobs, 2, _silent)
+    assert "".join(order) == "abc" + "bca" + "cab"
+    assert [[r.wall for r in m.runs] for m in measured] == [[6.0, 8.0], [4.0, 9.0], [5.0, 7.0]]
+    assert all(m.metrics == [0.5] and m.failure is None for m in measured)
+
+
+def test_a_tool_that_fails_drops_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = {"good": iter(["1", "1", "1"]), "wild": iter(["1", "2"]), "odd": iter(["x"])}
+
+    def fake(command: tuple[str, ...], _: dict[str, str] | None) -> tuple[measure.Run, str]:
+        if command[0] == "down":
+            raise measure.RunError("exit 1: no")
+        return _run(1.0), next(outputs[command[0]])
+
+    monkeypatch.setattr(measure, "run_process", fake)
+    jobs = [measure.Job(name, (name,), lambda text: [float(text)]) for name in ("good", "wild", "odd", "down")]
+    good, wild, odd, down = measure.measure(jobs, 2, _silent)
+    assert good.failure is None
+    assert len(good.runs) == 2
+    assert wild.failure == "its metrics differ from run to run"
+    assert odd.failure is not None
+    assert odd.failure.startswith("output not understood: ValueError")
+    assert down.failure == "exit 1: no"
+
+
+def test_a_cold_run_gets_an_empty_cache_folder_each_time() -> None:
+    script = "import os, pathlib; f = pathlib.Path(os.environ['NUMBA_CACHE_DIR']); "
+    script += "assert not any(f.iterdir()); (f / 'x').touch()"
+    (measured,) = measure.measure([measure.Job("cold", (PYTHON, "-c", script), empty_cache=True)], 1, _silent)
+    assert measured.failure is None
+
+
+def test_share_of_other_processes() -> None:
+    before, after = machine.Clock(10.0, 1.0, 100.0), machine.Clock(10.0 + 6.0, 1.0 + 4.0, 110.0)
+    cores = machine.os.cpu_count() or 1
+    assert machine.others_share(before, after) == pytest.approx((6.0 - 4.0) / (10.0 * cores))
+    assert machine.others_share(None, after) is None
+
+
+# -------------------------------------------------------------------------------------------------------- the report
+def test_ratio_is_the_median_of_the_ratios_within_the_rounds() -> None:
+    tool, baseline = [_run(2.0), _run(9.0), _run(4.0)], [_run(1.0), _run(3.0), _run(4.0)]
+    assert report.ratio(tool, baseline) == 2.0 / 1.0  # not the ratio of the medians, 4 / 3
+    assert report.ratio(baseline, baseline) == 1.0
+
+
+def test_agreement_is_to_the_last_bit() -> None:
+    assert report.agreement([0.1 + 0.2, -1.0], [0.1 + 0.2, -1.0]) == "equal"
+    assert report.agreement([0.1 + 0.2], [0.3]) == f"differ by up to {0.1 + 0.2 - 0.3:.1e}"
+    assert report.agreement([0.5], None) == "not compared"
+    assert report.digest([0.1 + 0.2]) != report.digest([0.3])
+
+
+def _page(*measured: measure.Measured, share: float | None = None) -> report.Report:
+    cell = report.Section("cell", "title", "somewhere", list(measured))
+    return report.Report({"memory": "1 GiB"}, {"detkit": "9"}, "python x", 2, ["a note"], [cell], None, share, 50.0)
+
+
+def test_page_has_a_row_for_each_tool_also_for_one_that_failed() -> None:
+    ours = measure.Measured("detkit CLI", [_run(1.0), _run(3.0)], [0.5])
+    theirs = measure.Measured("pycocotools", [_run(20.0, 40.0), _run(60.0, 40.0)], [0.25])
+    broken = measure.Measured("hotcoco API", failure="exit 1: a | b")
+    page = report.markdown(_page(ours, broken, theirs, share=0.5))
+    assert "| detkit CLI | 2.000 | 1.000 | 3.000 | 2.000 | 100 | 1.00 | differ by up to 2.5e-01 |" in page
+    assert "| pycocotools | 40.0 | 20.0 | 60.0 | 40.0 | ≤ 50 | 20.00 | reference |" in page
+    assert "| hotcoco API | failed | | | | | | exit 1: a / b |" in page
+    assert "50% of the processors meanwhile: **not a quiet machine" in page
+    assert "- a note" in page
+
+
+def test_wrong_metrics_or_a_failure_of_detkit_fail_the_run_and_those_of_others_do_not() -> None:
+    ours, theirs = measure.Measured("detkit CLI", [_run(1)], [0.5]), measure.Measured("pycocotools", [_run(1)], [0.5])
+    other = measure.Measured("hotcoco API", failure="exit 1")
+    assert run.failures(_page(ours, theirs, other)) == []
+    ours.metrics = [0.5 + 2**-53]
+    assert run.failures(_page(ours, theirs)) == ["cell: detkit CLI: its metrics are not those of pycocotools"]
+    assert run.failures(_page(measure.Measured("detkit API", failure="exit 4"))) == ["cell: detkit API: exit 4"]
+
+
+# ------------------------------------------------------------------------------------------------- data, peers, paths
+def test_absent_data_is_said_and_the_cell_is_skipped(tmp_path: Path) -> None:
+    cell = tables.Cell("cell", "title", "bbox", "no_such_folder")
+    with pytest.raises(data.NoDataError, match=r"^\.\./shared/data/no_such_folder/gt\.json is absent$"):
+        data.files_of(cell, tmp_path, 1.0)
+    section = run.measure_cell(cell, [], run.parse(["--work", str(tmp_path)]))
+    assert "Not measured: ../shared/data/no_such_folder/gt.json is absent." in report.markdown(
+        report.Report({}, {}, "", 1, [], [section])
+    )
+
+
+def test_own_generator_stands_in_for_the_real_data_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "SHARED", tmp_path / "absent")
+    cell = tables.Cell("cell", "title", "bbox", images=30)
+    files = data.files_of(cell, tmp_path / "work", 0.1)
+    assert files.origin == "benchmarks/synthetic.py --seed 0 --images 3"
+    truth, predictions = (json.loads(path.read_text()) for path in (files.truth, files.predictions))
+    assert [image["id"] for image in truth["images"]] == [1, 2, 3]
+    assert len(predictions) == 3 * 100
+    assert all(a["area"] == round(a["bbox"][2] * a["bbox"][3] * 0.6, 4) for a in truth["annotations"])
+    before = files.truth.read_bytes()
+    files.truth.write_text("kept")
+    assert data.files_of(cell, tmp_path / "work", 0.1).truth.read_text() == "kept"
+    assert data.files_of(cell, tmp_path / "again", 0.1).truth.read_bytes() == before
+
+
+def test_a_generator_that_fails_leaves_no_folder(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.py"
+    bad.write_text("import sys; sys.exit('oh no')")
+    with pytest.raises(data.NoDataError, match=r"^bad\.py failed: oh no$"):
+        data._generate([PYTHON, str(bad)], tmp_path / "work" / "folder")
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_one_package_that_cannot_be_installed_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned = tmp_path / "peers.txt"
+    pinned.write_text("# comment\none==1\ntwo==2  # why\nthree==3\n")
+    commands: list[str] = []
+
+    def fake(command: list[str]) -> str | None:
+        commands.append(command[-1])
+        return "ERROR: no wheel" if command[-1] == "two==2" else None
+
+    monkeypatch.setattr(peers, "_problem", fake)
+    monkeypatch.setattr(peers, "versions", lambda _, names: dict.fromkeys(names) | {"one": "1"})
+    assert peers.install(tmp_path / ".venv-peers", pinned, _silent) == {"two": "ERROR: no wheel"}
+    assert commands == ["two==2", "three==3"]
+    monkeypatch.setattr(peers, "versions", lambda *_: {"one": "1", "two": "2", "three": "3"})
+    assert peers.install(tmp_path / ".venv-peers", pinned, _silent) == {}
+    assert len(commands) == 2
+
+
+def test_versions_of_an_environment_that_is_not_there_are_none(tmp_path: Path) -> None:
+    assert peers.versions(tmp_path / "python", ["numpy"]) == {"numpy": None}
+    assert peers.versions(PYTHON, ["no-such-package", "pytest"])["pytest"] == pytest.__version__
+
+
+def test_texts_lose_the_folders_of_this_machine() -> None:
+    assert places.shown(ROOT / "docs" / "x.md") == "docs/x.md"
+    assert places.shown(ROOT.parent / "shared" / "x") == "../shared/x"
+    assert places.shown(Path("/elsewhere/deep/x.json")) == "x.json"
+    text = f"no file {ROOT}/a/b.py in {ROOT.parent}/c, '/opt/lib/d.so', see https://e.org/f/g and 1/2/3"
+    assert places.scrubbed(text) == "no file ./a/b.py in ../c, '<...>/d.so', see https://e.org/f/g and 1/2/3"
+    words = ["--out", str(ROOT / "p.md"), "--json=/elsewhere/raw.json", "--scale", "0.1"]
+    assert run.command_line(words) == "python benchmarks/run.py --out p.md --json=raw.json --scale 0.1"
