@@ -18,7 +18,7 @@ from detkit.formats._archive import opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
 from detkit.formats._loss import generic_losses
-from detkit.tables import Dataset, Detections, Source
+from detkit.tables import Dataset, Detections
 
 __all__ = [
     "Capabilities",
