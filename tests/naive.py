@@ -51,9 +51,7 @@ def nms(boxes: Any, scores: Sequence[float], groups: Sequence[int], threshold: f
     return sorted(kept)
 
 
-def greedy(
-    overlap: Any, ignored: Sequence[bool], crowd: Sequence[bool], threshold: float
-) -> list[int]:
+def greedy(overlap: Any, ignored: Sequence[bool], crowd: Sequence[bool], threshold: float) -> list[int]:
     """COCO: each detection takes the free truth of highest overlap, a counted truth before any ignored one."""
     free = set(range(len(ignored)))
     partners = []

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from parity.harness import Params, Results, Truth
 
 from detkit.tables import Categories, Dataset, Detections, Images, id_array
+from parity.harness import Params, Results, Truth
 
 Box = list[float]
 
@@ -160,7 +160,9 @@ def parameter_sets(case: Case, seed: int) -> list[Params]:
     image_ids = [row["id"] for row in case.gt["images"]]
     class_ids = [row["id"] for row in case.gt["categories"]]
     ids = [row["id"] for row in case.gt["annotations"]]
-    caps = rng.choice([(1, 2, 3), (1, 10, 500), (100, 1, 10), (2, 3, 5, 100), (1, 2, 3, 4, 5), (5,), (1, 100), (3, 100)])
+    caps = rng.choice(
+        [(1, 2, 3), (1, 10, 500), (100, 1, 10), (2, 3, 5, 100), (1, 2, 3, 4, 5), (5,), (1, 100), (3, 100)]
+    )
     thresholds = rng.choice([(0.5,), (0.75,), (0.3, 0.5, 0.55), (1.0,), (0.1, 0.2, 0.999), (0.5, 0.6, 0.75, 0.95)])
     areas = rng.choice(
         [
@@ -188,7 +190,9 @@ def parameter_sets(case: Case, seed: int) -> list[Params]:
         some = tuple(rng.sample(image_ids, rng.randrange(1, len(image_ids) + 1)))
         kept = tuple(rng.sample(class_ids, rng.randrange(1, len(class_ids) + 1)))
         sets.append(replace(base, img_ids=some, strict_parity=True))
-        sets.append(replace(base, cat_ids=kept, img_ids=some, use_cats=rng.random() < 0.7 or base.iou_type == "keypoints"))
+        sets.append(
+            replace(base, cat_ids=kept, img_ids=some, use_cats=rng.random() < 0.7 or base.iou_type == "keypoints")
+        )
     return sets
 
 
@@ -223,8 +227,10 @@ def _truth(
     rows: list[dict[str, Any]] = []
     for _ in range(rng.choice([0, 1, 3, 6, 10, 15]) if labelled and used else 0):
         image = rng.choice(labelled)
-        box = near(rng, rng.choice(rows)["bbox"]) if rows and rng.random() < 0.2 else draw(
-            rng, image["width"], image["height"]
+        box = (
+            near(rng, rng.choice(rows)["bbox"])
+            if rows and rng.random() < 0.2
+            else draw(rng, image["width"], image["height"])
         )
         rows.append(
             {
@@ -327,7 +333,11 @@ def _points(rng: random.Random, box: Box, whole: bool, visible: float) -> list[f
     out: list[float] = []
     for _ in range(17):
         px, py = x + rng.random() * abs(w), y + rng.random() * abs(h)
-        out += [round(px) if whole else px, round(py) if whole else py, rng.choice([1, 2]) if rng.random() < visible else 0]
+        out += [
+            round(px) if whole else px,
+            round(py) if whole else py,
+            rng.choice([1, 2]) if rng.random() < visible else 0,
+        ]
     return out
 
 

@@ -78,8 +78,10 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 MAY_PRINT = ("cli._console",)
 MAY_EXIT = ("cli._errors", "__main__")
 READS_FILES = frozenset(
-    ("read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "rglob", "is_file", "is_dir", "unlink")
-    + ("mkdir", "exists", "resolve", "touch", "rename", "symlink_to", "hardlink_to")
+    (
+        *("read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "rglob", "is_file", "is_dir"),
+        *("unlink", "mkdir", "exists", "resolve", "touch", "rename", "symlink_to", "hardlink_to"),
+    )
 )
 MOST_LINES = 400
 MOST_STATEMENTS = 25
@@ -118,7 +120,7 @@ def violations(module: str, source: str, known: frozenset[str] | None = None) ->
     ]
 
 
-# --- imports
+# --- which rooms import which
 
 
 def imports(module: str, tree: ast.Module, known: frozenset[str]) -> Iterator[tuple[str, int, bool]]:
@@ -287,7 +289,7 @@ def _docstrings(module: str, tree: ast.Module) -> Iterator[Violation]:
 
 
 def _lacking(node: ast.FunctionDef, text: str) -> Iterator[str]:
-    """Numpydoc sections a public function with several parameters ought to have; `parameters as ...` stands for both."""
+    """Sections a public function with several parameters ought to have; `parameters as ...` stands for both."""
     if re.search(r"\bparameters as `\w+`", text):
         return
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]

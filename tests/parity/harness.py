@@ -176,9 +176,7 @@ def compare_cells(out: Comparison, run: COCOeval, ours: Evaluation, gt: Truth, p
     out.same("catIds", list(p.catIds), class_ids)
     gt_id = truth.annotations.ids if params.strict_parity else _clean_ids(gt, params)[truth.annotations.source_row]
     dt_id = detections.source_row + 1
-    cell_of = {
-        (int(k), int(i)): c for c, (k, i) in enumerate(zip(layout.cell_class, layout.cell_image, strict=True))
-    }
+    cell_of = {(int(k), int(i)): c for c, (k, i) in enumerate(zip(layout.cell_class, layout.cell_image, strict=True))}
     overlap_of = cell_overlaps(truth, detections, ours.protocol)
     thresholds = len(p.iouThrs)
     for k, class_id in enumerate(class_ids):
@@ -186,9 +184,7 @@ def compare_cells(out: Comparison, run: COCOeval, ours: Evaluation, gt: Truth, p
         for i, image_id in enumerate(image_ids):
             where = f"image {image_id} class {class_id}"
             c = cell_of.get((k, i))
-            entries = [
-                run.evalImgs[(k * len(p.areaRng) + a) * len(image_ids) + i] for a in range(len(p.areaRng))
-            ]
+            entries = [run.evalImgs[(k * len(p.areaRng) + a) * len(image_ids) + i] for a in range(len(p.areaRng))]
             out.same(f"{where} cell exists", entries[0] is not None, c is not None)
             if c is None or entries[0] is None:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 import strategies
 from parity.harness import compare, has_id_quirk
 

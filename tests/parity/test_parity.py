@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from detkit.errors import InputError
+from detkit.evaluation.result import Evaluation
+from detkit.kernels.match import FALSE, IGNORED, TRUE
 from parity.harness import (
     Comparison,
     Params,
@@ -20,10 +24,6 @@ from parity.harness import (
     reference,
     strict,
 )
-
-from detkit.errors import InputError
-from detkit.evaluation.result import Evaluation
-from detkit.kernels.match import FALSE, IGNORED, TRUE
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures" / "parity"
@@ -207,7 +207,18 @@ def test_15_keypoints(tmp_path):
     assert found.scored.truths.tolist() == [[1, 1, 0]]
     assert found.scored.matched[0].outcome[0, 0].tolist() == [IGNORED, TRUE]
     assert found.scored.matched[0].iou[0] == 17 / 17
-    assert list(found.metrics) == "AP AP50 AP75 APmedium APlarge AR AR50 AR75 ARmedium ARlarge".split()
+    assert list(found.metrics) == [
+        "AP",
+        "AP50",
+        "AP75",
+        "APmedium",
+        "APlarge",
+        "AR",
+        "AR50",
+        "AR75",
+        "ARmedium",
+        "ARlarge",
+    ]
 
 
 def test_15b_keypoints_without_classes(tmp_path):

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from strategies import detections_of, truth_of
 
 from detkit import formats
 from detkit.evaluation import evaluate, protocols
 from detkit.evaluation.align import align
 from detkit.formats import ReadOptions
 from detkit.kernels.match import FALSE, IGNORED, TRUE
+from strategies import detections_of, truth_of
 
 CLASSES, IMAGES = 3, 6
 
@@ -77,7 +77,9 @@ def draw(seed):
         w, h = rng.integers(0, 30, 2)
         return [int(x), int(y), int(x + w), int(y + h)]
 
-    truth = [(int(rng.integers(IMAGES)), int(rng.integers(CLASSES)), box(), bool(rng.random() < 0.25)) for _ in range(25)]
+    truth = [
+        (int(rng.integers(IMAGES)), int(rng.integers(CLASSES)), box(), bool(rng.random() < 0.25)) for _ in range(25)
+    ]
     found = []
     for image, k, (x1, y1, x2, y2), _ in truth:
         for _ in range(int(rng.integers(0, 4))):
@@ -134,9 +136,7 @@ def test_a_match_needs_at_least_the_threshold_or_more_when_strict():
 
 def score(truth, found, protocol, options=None, **settings):
     table = formats.read_dataset(truth, "auto", ReadOptions())
-    options = replace(
-        options or ReadOptions(), reference_images=table.images, reference_categories=table.categories
-    )
+    options = replace(options or ReadOptions(), reference_images=table.images, reference_categories=table.categories)
     detections = formats.read_detections(found, "auto", options)
     return evaluate(align(table, detections), protocols.get(protocol, **settings)).metrics
 

@@ -166,6 +166,12 @@ def evaluate(
         raise InputError(message, hint="without --strict they are counted and left out")
     aligned = _selected(aligned, settings)
     result: Evaluation = score(aligned, protocol, jobs=settings.jobs, with_partners=settings.with_partners)
+    if len(aligned.detections) and not len(result.detections):
+        best = float(aligned.detections.score.max())
+        raise CannotJudgeError(
+            f"no prediction has a score >= {protocol.score_threshold:g} (the highest is {best:g}): nothing to compare",
+            hint="lower --score-threshold",
+        )
     ratio = result.coverage.ratio
     if settings.min_coverage is not None and (ratio is None or ratio < settings.min_coverage):
         raise CannotJudgeError(

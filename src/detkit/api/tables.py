@@ -310,10 +310,12 @@ def kind_of(source: str | Path, format: str) -> formats.Kind:
 
 
 def _keep_apart(source: str | Path, target: str | Path) -> None:
-    """Refuse a target that is the source, holds it, or would be written into it in place of it."""
+    """Refuse a target that is the source, holds it, or lies in it."""
     here, there = Path(source).resolve(), Path(target).resolve()
     if here == there or there in here.parents:
         raise UsageError(f"{target}: the target is the source or holds it", hint="write to another place")
+    if here in there.parents and here.is_dir():
+        raise UsageError(f"{target}: the target lies inside the source {source}", hint="write beside it, not into it")
 
 
 def _in_terms_of(detections: Detections, truth: Dataset) -> tuple[Detections, list[Finding]]:

@@ -27,6 +27,10 @@ def run(app: Callable[[], object]) -> None:
     """Call the program and exit; every error becomes one message and one code."""
     try:
         app()
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:  # typer turns Ctrl-C into this code and says nothing
+            _console.error("interrupted")
+        raise
     except errors.DetkitError as error:
         _console.error(str(error))
         sys.exit(next(code for kind, code in _CODES if isinstance(error, kind)))

@@ -87,7 +87,7 @@ def listed(text: str | None) -> list[str] | None:
 
 def split_classes(classes: str | None, given_names: Path | None) -> tuple[list[str] | None, tuple[str, ...] | None]:
     """(classes to score, class names by number): `--classes FILE` names numbers, `--classes a,b` selects."""
-    if classes is not None and Path(classes).is_file() and given_names is None:
+    if classes is not None and given_names is None and _is_file(classes):
         return None, names(Path(classes))
     return listed(classes), names(given_names)
 
@@ -124,7 +124,7 @@ def thresholds(text: str | None) -> tuple[float, ...] | None:
 
             return tuple(np.linspace(low, high, count).tolist())
         return tuple(float(part) for part in text.split(","))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(f"iou thresholds: found `{text}`, expected `0.5,0.75` or `0.5:0.95:0.05`") from None
 
 
@@ -144,7 +144,7 @@ def area_ranges(text: str | None) -> tuple[tuple[str, float, float], ...] | None
         return None
     ranges = [("all", 0.0, 1e10)]
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([^:\s]+)\s*:\s*([0-9.]+)\s*-\s*([0-9.]+|inf)\s*", part)
+        match = re.fullmatch(r"\s*([^:\s]+)\s*:\s*(\d{1,9}(?:\.\d*)?)\s*-\s*(\d{1,9}(?:\.\d*)?|inf)\s*", part)
         if not match:
             raise UsageError(f"area ranges: found `{part}`, expected `name:low-high` with side lengths in pixels")
         low, high = float(match[2]), float(match[3])
@@ -163,7 +163,7 @@ def floats(text: str | None, flag: str) -> tuple[float, ...] | None:
 def one_of(value: str | None, flag: str, *allowed: str) -> Any:
     """The value, once it is one of those allowed."""
     if value is not None and value not in allowed:
-        raise UsageError(f"{flag}: found `{value}`, expected {' or '.join(allowed)}")
+        raise UsageError(f"{flag}: found `{value}`, expected {', '.join(allowed[:-1])} or {allowed[-1]}")
     return value
 
 
@@ -171,10 +171,18 @@ def image_list(text: str | None) -> list[str] | None:
     """Image names or ids from a text file (a line each) or with commas between."""
     if text is None:
         return None
-    if Path(text).is_file():
+    if _is_file(text):
         try:
             lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"not a readable text file: {error}", path=text) from error
         return [line.strip() for line in lines if line.strip()]
     return listed(text)
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text that may also be a list is the name of a file; a long list is no possible name."""
+    try:
+        return Path(text).is_file()
+    except OSError:
+        return False

@@ -6,8 +6,25 @@ from pathlib import Path
 
 from detkit import files
 from detkit.cli import _console
+from detkit.errors import OutputError
 
-__all__ = ["deliver"]
+__all__ = ["check_outputs", "deliver"]
+
+
+def check_outputs(*outputs: Path | None, inputs: tuple[Path, ...], overwrite: bool) -> None:
+    """Refuse an output that exists, or that is an input, before any work is done.
+
+    Raises
+    ------
+    OutputError
+    """
+    sources = {path.resolve() for path in inputs}
+    for output in outputs:
+        if output is None:
+            continue
+        if output.resolve() in sources:
+            raise OutputError(f"{output}: is an input of this command and is not replaced", hint="choose another name")
+        files.check_target(output, overwrite=overwrite)
 
 
 def deliver(text: str, output: Path | None, *, overwrite: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detkit.cli import _console, _options
-from detkit.cli._write import deliver
+from detkit.cli._write import check_outputs, deliver
 from detkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def evaluate(
     """
     from detkit import api
 
+    check_outputs(output, matches, save_matches, inputs=(truth, predictions), overwrite=overwrite)
     chosen, given_names = _options.split_classes(classes, names)
     settings = api.EvaluationSettings(
         protocol=protocol,

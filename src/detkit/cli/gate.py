@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _options
-from detkit.cli._write import deliver
+from detkit.cli._write import check_outputs, deliver
 
 __all__ = ["gate"]
 
@@ -48,6 +48,7 @@ def gate(
     """
     from detkit import api
 
+    check_outputs(output, inputs=tuple(results), overwrite=overwrite)
     found = {str(path): api.load_result(path) for path in results}
     demands = [*(require or []), *api.rules_for_gate(rules, bool(require))]
     earlier = None if baseline is None else api.load_baseline(baseline)

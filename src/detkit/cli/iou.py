@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _options
+from detkit.cli._write import check_outputs
 
 __all__ = ["iou"]
 
@@ -34,6 +35,7 @@ def iou(
     """
     from detkit import api, reports
 
+    check_outputs(matrix, inputs=(a, b), overwrite=overwrite)
     _options.one_of(format, "--format", "text", "json", "csv")
     found = api.iou(
         a,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _options
+from detkit.cli._write import check_outputs
 
 __all__ = ["nms"]
 
@@ -40,6 +41,7 @@ def nms(
     """
     from detkit import api
 
+    check_outputs(output, inputs=(predictions,), overwrite=overwrite)
     options = {
         "image_sizes": _options.image_sizes(image_sizes),
         "names": _options.names(names),

@@ -125,7 +125,7 @@ def _require_shapes(shapes: Shapes | None, table: Dataset | Detections, role: st
     path = None if table.source is None else table.source.path
     hint = "score boxes with `--iou-type bbox`"
     if shapes is None:
-        raise InputError(f"the {role} have no masks, which iou type `segm` compares", path=path, hint=hint)
+        raise InputError(f"no masks in the {role}, which iou type `segm` compares", path=path, hint=hint)
     missing = np.flatnonzero(shapes.kind == Shapes.NONE)
     if len(missing):
         raise InputError(
@@ -181,7 +181,7 @@ def _keypoints(truth: Dataset, detections: Detections, protocol: Protocol) -> Ce
 def _require_keypoints(table: Dataset | Detections, points: Any, role: str, count: int) -> None:
     path = None if table.source is None else table.source.path
     if points is None:
-        raise InputError(f"the {role} have no keypoints", path=path, hint="score boxes with `--iou-type bbox`")
+        raise InputError(f"no keypoints in the {role}, which iou type `keypoints` compares", path=path, hint="score boxes with `--iou-type bbox`")
     wrong = np.flatnonzero(points.lengths() != count)
     if len(wrong):
         raise InputError(

@@ -271,6 +271,8 @@ def _existing(path: str | Path) -> Path:
 
 def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None) -> Any:
     """The table; what is said of the inside of an archive names the archive, not the place it was unpacked to."""
+    if options is not None and options.images_dir is not None and not options.images_dir.is_dir():
+        raise InputError("no such folder of images", path=options.images_dir)
     with opened(_existing(path)) as place:
         inside, outside = str(place), str(path)
         try:

@@ -177,8 +177,10 @@ def parse_image_sizes(text: str) -> ImageSizes:
     InputError
         A row without two positive numbers.
     """
-    match = re.fullmatch(r"\s*(\d+)\s*[xX,]\s*(\d+)\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,9})\s*[xX,]\s*(\d{1,9})\s*", text)
     if match:
+        if not (int(match[1]) and int(match[2])):
+            raise UsageError(f"image sizes: found `{text}`, expected a width and a height above 0")
         return ImageSizes(default=(float(match[1]), float(match[2])))
     path = Path(text)
     if not path.is_file():

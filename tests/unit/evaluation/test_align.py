@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from strategies import detections_of, truth_of
 
 from detkit.errors import CannotJudgeError, InputError, UsageError
-from detkit.evaluation.align import align, file_stem
+from detkit.evaluation.align import align
+from detkit.evaluation.images import file_stem
+from strategies import detections_of, truth_of
 
 BOX = [0, 0, 10, 10]
 
@@ -20,9 +21,7 @@ def met(aligned):
     """(truth image id, truth class id) of each scored row in its source's order."""
     d, truth = aligned.detections, aligned.truth
     order = np.argsort(d.source_row)
-    return [
-        (truth.images.ids[d.image_index[n]], truth.categories.ids[d.category_index[n]]) for n in order
-    ]
+    return [(truth.images.ids[d.image_index[n]], truth.categories.ids[d.category_index[n]]) for n in order]
 
 
 def two_images(**rest):
@@ -186,7 +185,7 @@ def test_classes_meet_by_name_where_both_have_names():
     truth = two_images(class_names=["cat", "dog"])
     aligned = align(truth, detections_of([(1, 1, BOX, 0.5), (2, 2, BOX, 0.4)], class_names=["dog", "cat"]))
     assert met(aligned) == [(1, 2), (2, 1)]
-    assert not aligned.by_number
+    assert aligned.classes_by == "name"
 
 
 def test_class_names_that_differ_only_in_case_meet_with_a_finding():
@@ -215,7 +214,7 @@ def test_case_twins_are_never_merged(ours, theirs):
 def test_classes_meet_by_id_without_names():
     aligned = align(two_images(class_ids=[18, 3]), detections_of([(1, 3, BOX, 0.5), (2, 18, BOX, 0.5)]))
     assert met(aligned) == [(1, 3), (2, 18)]
-    assert aligned.by_number
+    assert aligned.classes_by == "id"
 
 
 def test_class_ids_as_text_meet_numbers_and_names():

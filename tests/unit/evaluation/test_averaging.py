@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import naive
 from detkit.evaluation.averaging import area_under_curve, curve, eleven_point
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=100)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import detections_of, scores, truth_of
 
 from detkit.evaluation import protocols
 from detkit.evaluation.align import align
 from detkit.evaluation.cells import class_names, lay_out, order_of_ids
 from detkit.tables import id_array
+from strategies import detections_of, scores, truth_of
 
 BOX = [0, 0, 10, 10]
 
@@ -21,11 +21,19 @@ def layout_of(truth_rows, dt_rows, caps=(1, 10, 100), class_wise=True, **rest):
 
 def test_classes_and_images_are_in_id_order_and_cells_hold_one_of_each():
     _, layout = layout_of(
-        [(0, 0, BOX), (1, 1, BOX)], [(2, 7, BOX, 0.1), (5, 3, BOX, 0.2), (5, 3, BOX, 0.9)], image_ids=[5, 2], class_ids=[7, 3]
+        [(0, 0, BOX), (1, 1, BOX)],
+        [(2, 7, BOX, 0.1), (5, 3, BOX, 0.2), (5, 3, BOX, 0.9)],
+        image_ids=[5, 2],
+        class_ids=[7, 3],
     )
     assert layout.classes.tolist() == [1, 0]
     assert layout.images.tolist() == [1, 0]
-    assert list(zip(layout.cell_class.tolist(), layout.cell_image.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert list(zip(layout.cell_class.tolist(), layout.cell_image.tolist(), strict=True)) == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+    ]
     assert np.diff(layout.dt_starts).tolist() == [0, 2, 1, 0]
     assert np.diff(layout.gt_starts).tolist() == [1, 0, 0, 1]
     assert layout.dt_rank.tolist() == [0, 1, 0]

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import scores
 
+import naive
 from detkit.kernels.accumulate import accumulate
+from strategies import scores
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=80)
 RECALLS = np.linspace(0, 1, 101)
@@ -28,7 +28,9 @@ def test_equals_its_twin(n, data):
     precision, recall, at = accumulate(order, score, rank, outcome, truths, caps, RECALLS)
     for a, t, m in np.ndindex(2, 2, 3):
         kept = [i for i in order if rank[i] < caps[m]]
-        expected = naive.accumulate(score[kept].tolist(), outcome[a, t, kept].tolist(), int(truths[a]), RECALLS.tolist())
+        expected = naive.accumulate(
+            score[kept].tolist(), outcome[a, t, kept].tolist(), int(truths[a]), RECALLS.tolist()
+        )
         assert precision[t, :, a, m].tolist() == expected[0]
         assert recall[t, a, m] == expected[1]
         assert at[t, :, a, m].tolist() == expected[2]
@@ -82,4 +84,4 @@ def test_no_truth_is_minus_one_and_no_detection_is_zero():
 @pytest.mark.parametrize("spare", [1, 5])
 def test_unreached_recalls_are_zero(spare):
     precision, _, _ = run([naive.TRUE], 1 + spare)
-    assert np.count_nonzero(precision) == np.count_nonzero(RECALLS <= 1 / (1 + spare))
+    assert np.count_nonzero(precision) == np.count_nonzero(1 / (1 + spare) >= RECALLS)

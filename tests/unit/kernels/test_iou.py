@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import any_boxes, box_arrays
 
+import naive
 from detkit import masks
 from detkit.kernels.iou import pairwise_iou
+from strategies import any_boxes, box_arrays
 
 # Without the JIT the same overflow that a kernel passes over in silence is a NumPy warning.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -61,7 +61,9 @@ def test_values(a, b, crowd, expected):
     assert same([[expected]], pairwise_iou([a], [b], is_crowd=[crowd]))
 
 
-@pytest.mark.parametrize(("a", "b", "shape"), [([], [], (0, 0)), ([], [[0, 0, 1, 1]], (0, 1)), ([[0, 0, 1, 1]], [], (1, 0))])
+@pytest.mark.parametrize(
+    ("a", "b", "shape"), [([], [], (0, 0)), ([], [[0, 0, 1, 1]], (0, 1)), ([[0, 0, 1, 1]], [], (1, 0))]
+)
 def test_empty_sides(a, b, shape):
     assert pairwise_iou(a, b).shape == shape
 

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import box_arrays, grid_boxes
 
+import naive
 from detkit.kernels.match import FALSE, IGNORED, TRUE, Cells, match
+from strategies import box_arrays, grid_boxes
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=80)
@@ -52,7 +52,9 @@ def test_equals_its_twin(dt, gt, rule, data):
         assert found.gt_ignored[a].tolist() == out
         for t, threshold in enumerate(THRESHOLDS):
             partners = (
-                naive.greedy(overlap, out, crowd, threshold) if rule == "greedy" else naive.best_only(overlap, out, threshold)
+                naive.greedy(overlap, out, crowd, threshold)
+                if rule == "greedy"
+                else naive.best_only(overlap, out, threshold)
             )
             assert found.partners[a, t].tolist() == partners
             expected = naive.outcomes(partners, out, cells.dt_area, low, high, uncounted)

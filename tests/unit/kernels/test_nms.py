@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import box_arrays, grid_boxes, scores
 
+import naive
 from detkit.kernels.nms import grouped_nms, nms
+from strategies import box_arrays, grid_boxes, scores
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=60)

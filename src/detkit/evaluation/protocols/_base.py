@@ -131,6 +131,10 @@ class Protocol:
         for a in self.area_ranges:
             if not (a.low <= a.high and not math.isnan(a.low + a.high)):
                 raise UsageError(f"area range `{a.name}` is empty: {a.low} to {a.high}")
+        if self.at_image_size is not None and not 0 < self.at_image_size < math.inf:
+            raise UsageError(f"image size must be a positive number of pixels, found {self.at_image_size:g}")
+        if not all(0 < s < math.inf for s in self.sigmas):
+            raise UsageError(f"keypoint sigmas must be positive numbers, found {list(self.sigmas)}")
         object.__setattr__(self, "max_detections", tuple(sorted(self.max_detections)))
 
     @property

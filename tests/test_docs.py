@@ -1,0 +1,413 @@
+"""The documentation says what the program does: generated parts are current, what is shown runs, links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+DETKIT = [sys.executable, "-W", "error", "-m", "detkit"]
+
+#: The start of a path that exists on one machine only.
+MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:work|home|root|Users|tmp)/[\w.]|[A-Za-z]:\\\\?Users")
+FENCE = re.compile(r"^```(\w*)[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"<!--\s*(.*?)\s*-->\s*\Z", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page with the comment that stands right before it."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+    note: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        note = COMMENT.search(text[: found.start()])
+        line = text.count("\n", 0, found.start()) + 1
+        yield Block(str(page.relative_to(ROOT)), line, found[1], found[2], note[1] if note else "")
+
+
+ALL = [block for page in PAGES if page.exists() for block in blocks(page)]
+CONSOLE = [b for b in ALL if b.language == "console" and not b.note.startswith("not run:")]
+PYTHON = [b for b in ALL if b.language == "python" and b.note == "runnable"]
+
+
+def _name(block: Block) -> str:
+    return f"{block.page}:{block.line}"
+
+
+@pytest.fixture(scope="module")
+def make_docs() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_docs", ROOT / "tools" / "make_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["make_docs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """A copy of the demo dataset to run in."""
+    return Path(shutil.copytree(ROOT / "fixtures" / "demo", tmp_path / "demo"))
+
+
+def _environment(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("GITHUB_STEP_SUMMARY", "FORCE_COLOR", "DETKIT_DEBUG")}
+    return {**kept, "NO_COLOR": "1", "PYTHONUTF8": "1", **more}
+
+
+# --- generated parts
+
+
+def test_generated_pages_are_current(make_docs: ModuleType) -> None:
+    stale = [path.name for path, text in make_docs.pages() if path.read_text(encoding="utf-8") != text]
+    assert stale == [], "run: python tools/make_docs.py"
+
+
+def test_generated_text_depends_on_neither_width_nor_colour() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'tools'); import make_docs\n"
+        "print(*(make() for make in make_docs.GENERATED.values()), sep='\\n')"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=_environment(**env), capture_output=True, text=True, check=True
+        ).stdout
+        for env in (
+            {"COLUMNS": "40", "PYTHONHASHSEED": "1"},
+            {"COLUMNS": "300", "FORCE_COLOR": "1", "PYTHONHASHSEED": "2"},
+        )
+    }
+    assert len(outputs) == 1
+    assert "\x1b" not in outputs.pop()
+
+
+def test_check_notices_a_page_that_is_out_of_date(
+    make_docs: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(DOCS / "reference", tmp_path / "reference"))
+    monkeypatch.setattr(make_docs, "ROOT", tmp_path)
+    current = make_docs.pages
+    monkeypatch.setattr(make_docs, "pages", lambda: current(folder))
+    assert make_docs.main(["--check"]) == 0
+    page = folder / "cli.md"
+    good = page.read_text(encoding="utf-8")
+    page.write_text(good.replace("detkit eval", "detkit evil"), encoding="utf-8")
+    assert make_docs.main(["--check"]) == 1
+    assert page.read_text(encoding="utf-8") != good
+    assert "cli.md: out of date" in capsys.readouterr().out
+    assert make_docs.main([]) == 0
+    assert page.read_text(encoding="utf-8").count("detkit eval") == good.count("detkit eval")
+
+
+def test_every_command_and_option_is_documented(make_docs: ModuleType) -> None:
+    """Against what the program itself lists, not against the functions the page is made from."""
+    from typer.main import get_command
+
+    from detkit.cli import COMMANDS, app
+
+    page = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## detkit (\S+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    assert list(sections) == list(COMMANDS)
+    group = get_command(app)
+    for name, command in group.commands.items():
+        for parameter in command.params:
+            if parameter.param_type_name == "option" and "--help" not in parameter.opts:
+                for flag in (*parameter.opts, *parameter.secondary_opts):
+                    assert f"`{flag}`" in sections[name], f"{name} {flag}"
+
+
+def test_every_command_and_option_explains_itself(make_docs: ModuleType) -> None:
+    for command in make_docs.commands():
+        assert command.text.endswith((".", ";")), command.name
+        assert command.example.startswith(f"detkit {command.name}"), command.name
+        assert [p.names for p in command.parameters if not p.help] == [], command.name
+
+
+def test_one_flag_means_the_same_in_every_command(make_docs: ModuleType) -> None:
+    """Of each long name there is one kind of value; help texts may say what it means for the command."""
+    kinds: dict[str, set[str]] = {}
+    for command in make_docs.commands():
+        for parameter in command.parameters:
+            for name in parameter.names:
+                if name.startswith("--") and name not in ("--format", "--strict", "--iou-threshold", "--iou"):
+                    kinds.setdefault(name, set()).add(parameter.kind)
+    kinds.pop("--max-detections")  # a list of caps where several are scored, one where boxes are kept
+    assert {name: found for name, found in kinds.items() if len(found) > 1} == {}
+
+
+def test_every_finding_is_explained() -> None:
+    from detkit.findings import CODES
+
+    text = (DOCS / "reference" / "findings.md").read_text(encoding="utf-8").split("<!-- end generated -->")[1]
+    explained = set(re.findall(r"DK\d{3}", text))
+    assert explained == set(CODES)
+
+
+def test_every_schema_is_described() -> None:
+    page = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")
+    written = set()
+    for path in (ROOT / "src" / "detkit").rglob("*.py"):
+        written |= set(re.findall(r"\"(detkit\.[a-z_]+/\d+)\"", path.read_text(encoding="utf-8")))
+    own_files = {"detkit.folder/1"}  # the mark in a folder detkit wrote: nobody else's business
+    assert sorted(schema for schema in written - own_files if f"## {schema}" not in page) == []
+
+
+def _keys(value: object, depth: int = 2) -> set[str]:
+    if isinstance(value, dict):
+        return {k for k in value if isinstance(k, str)} | {
+            i for v in value.values() for i in _keys(v, depth - 1) if depth
+        }
+    return _keys(value[0], depth - 1) if isinstance(value, list) and value and depth else set()
+
+
+def test_every_field_of_the_json_outputs_is_described(demo: Path) -> None:
+    import json
+
+    import detkit
+    from detkit import reports
+
+    page = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (detkit\.\S+|Findings)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    truth, predictions = demo / "coco" / "instances_val.json", demo / "predictions" / "coco.json"
+    result = detkit.evaluate(truth, predictions, score_threshold=0.1)
+    outputs = [
+        {k: v for k, v in result.to_dict().items() if k != "findings"},
+        detkit.gate(result, ["AP>=0.5"]).to_dict(),
+        detkit.stats(predictions).to_dict(),
+        detkit.convert(demo / "data.yaml", demo / "as-voc", "voc", dry_run=True).to_dict(),
+        json.loads(reports.render_overlaps(detkit.iou(truth, predictions), "json")),
+        json.loads(reports.render_class(result, "star", "json")),
+    ]
+    for output in outputs:
+        section = sections[output["schema"]]
+        words = set(re.findall(r"[A-Za-z_0-9]+", section))
+        names = {row["name"] for row in output.get("classes", ())} | {"all"}
+        assert sorted(_keys(output) - words - names) == [], output["schema"]
+    found = {key for finding in result.findings for key in finding.to_dict()}
+    assert sorted(found - set(re.findall(r"\w+", sections["Findings"]))) == []
+
+
+# --- what the pages show
+
+
+@pytest.mark.parametrize("block", CONSOLE, ids=_name)
+def test_shown_commands_run(block: Block, demo: Path) -> None:
+    """Each `$ detkit ...` line of a block in turn; the last one exits as the comment before the block says, else 0."""
+    lines = [line[2:] for line in block.text.replace("\\\n", "").splitlines() if line.startswith("$ ")]
+    lines = [line for line in lines if line.startswith("detkit ")]
+    assert lines, "a console block shows at least one `$ detkit ...` line"
+    expected = int(block.note.removeprefix("exit:")) if block.note.startswith("exit:") else 0
+    before = ROOT / "fixtures" / "demo" / "result.json"
+    if "result.json" in block.text and not before.exists() and "-o result.json" not in block.text:
+        subprocess.run(
+            [
+                *DETKIT,
+                "eval",
+                "coco/instances_val.json",
+                "predictions/coco.json",
+                "--format",
+                "json",
+                "-o",
+                "result.json",
+            ],
+            cwd=demo,
+            env=_environment(),
+            check=True,
+            capture_output=True,
+        )
+    for number, line in enumerate(lines):
+        command = line.replace("detkit", "run_detkit", 1)
+        script = f'run_detkit() {{ "$PYTHON" -W error -m detkit "$@"; }}\n{command}'
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=demo,
+            env=_environment(PYTHON=sys.executable),
+            capture_output=True,
+            text=True,
+        )
+        wanted = expected if number == len(lines) - 1 else 0
+        assert done.returncode == wanted, f"{line}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=_name)
+def test_shown_python_runs(block: Block, demo: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block.text], cwd=demo, env=_environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_pages_show_something_that_runs() -> None:
+    """The two tests above would pass if no block was found."""
+    assert len(CONSOLE) >= 5
+    assert len(PYTHON) >= 2
+
+
+# --- how to add a format, a protocol
+
+
+def _plug_in(folder: Path, page: str, group: str) -> dict[str, str]:
+    """The page's module and entry point as an installed package in `folder`; the environment that sees it."""
+    shown = [b for b in ALL if b.page == page]
+    (module,) = [b for b in shown if b.note.startswith("file: ")]
+    (entry,) = [b for b in shown if b.language == "toml"]
+    (folder / module.note.removeprefix("file: ")).write_text(module.text, encoding="utf-8")
+    name, value = re.findall(r"^(\w+) = \"(\w+)\"$", entry.text, re.MULTILINE)[0]
+    assert entry.text.startswith(f'[project.entry-points."{group}"]')
+    info = folder / "example-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: example\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {value}\n", encoding="utf-8")
+    return _environment(PYTHONPATH=str(folder))
+
+
+def _detkit(*arguments: str, cwd: Path, env: dict[str, str], code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*DETKIT, *arguments], cwd=cwd, env=env, capture_output=True, text=True)
+    assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def test_the_format_of_the_how_to_works(tmp_path: Path, demo: Path) -> None:
+    import json
+
+    package = tmp_path / "package"
+    package.mkdir()
+    env = _plug_in(package, "docs/how-to/add-a-format.md", "detkit.formats")
+    done = _detkit("convert", "data.yaml", "train.boxlist", "--json", cwd=demo, env=env)
+    report = json.loads(done.stdout)
+    assert report["to"] == "boxlist"
+    lost = {loss["what"]: loss["count"] for loss in report["losses"]}
+    assert {"splits": 2, "images without boxes": 5}.items() <= lost.items()
+    before = json.loads(_detkit("stats", "data.yaml", "--format", "json", cwd=demo, env=env).stdout)
+    after = json.loads(_detkit("stats", "train.boxlist", "--format", "json", cwd=demo, env=env).stdout)
+    assert after["boxes"] == before["boxes"]
+    count = {c["name"]: c["boxes"] for c in before["classes"]}
+    assert {c["name"]: c["boxes"] for c in after["classes"]} == count
+    # back again: the same boxes, to the last digit
+    _detkit("convert", "train.boxlist", "again.boxlist", cwd=demo, env=env)
+    assert (demo / "again.boxlist").read_text() == (demo / "train.boxlist").read_text()
+
+
+def test_the_format_of_the_how_to_keeps_the_contract(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    env = _plug_in(package, "docs/how-to/add-a-format.md", "detkit.formats")
+    (tmp_path / "bad.boxlist").write_text(
+        "# boxlist 1\na.jpg\tcat\t1\t2\t3\nb.jpg\tcat\t1\t2\t3\tnan\nc.jpg\tcat\t1\t2\t3\t4\n"
+    )
+    done = _detkit("stats", "bad.boxlist", "--format", "json", cwd=tmp_path, env=env)
+    assert '"boxes": 1' in done.stdout
+    code = (
+        "import detkit; found = detkit.read('bad.boxlist').findings\n"
+        "print([(f.code, f.line) for f in found])\n"
+        "from detkit import formats; print('boxlist' in formats.names())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[('DK102', 2), ('DK102', 3)]", "True"]
+    (tmp_path / "other.txt").write_text("nothing of the kind\n")
+    done = _detkit("stats", "other.txt", cwd=tmp_path, env=env, code=2)
+    assert "boxlist: the first line is not" in done.stderr
+
+
+def test_the_protocol_of_the_how_to_works(tmp_path: Path, demo: Path) -> None:
+    import json
+
+    package = tmp_path / "package"
+    package.mkdir()
+    env = _plug_in(package, "docs/how-to/add-a-protocol.md", "detkit.evaluation.protocols")
+    inputs = ("coco/instances_val.json", "predictions/coco.json", "--protocol", "tiny")
+    result = json.loads(_detkit("eval", *inputs, "--format", "json", cwd=demo, env=env).stdout)
+    assert result["protocol"]["name"] == "tiny"
+    assert set(result["metrics"]) >= {"AP30", "AR30"}
+    usual = json.loads(_detkit("eval", *inputs[:2], "--iou", "0.3", "--format", "json", cwd=demo, env=env).stdout)
+    assert result["metrics"]["AP30"] == usual["metrics"]["AP"]
+    text = _detkit("eval", *inputs, "--require", "AP30>=0.60", cwd=demo, env=env).stdout
+    assert "verdict: passed" in text
+    assert "IoU=0.30" in text
+    done = _detkit("eval", *inputs, "--iou-type", "segm", cwd=demo, env=env, code=2)
+    assert "knows boxes only" in done.stderr
+
+
+# --- links and paths
+
+
+def _anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def broken_links(page: Path) -> list[str]:
+    """Relative links of a page that lead to no file, or to no heading."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`]*`", "", text)):
+        if re.match(r"[a-z][a-z+.-]*:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (page.parent / file).resolve() if file else page
+        if not there.exists() or (anchor and (there.suffix != ".md" or anchor not in _anchors(there))):
+            broken.append(target)
+    return broken
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_resolve(name: str) -> None:
+    assert broken_links(ROOT / name) == []
+
+
+def test_broken_links_are_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One title\n[a](gone.md) [b](#one-title) [c](#no-title) [d](https://x.y) [e](page.md#one-title)\n"
+    )
+    assert broken_links(page) == ["gone.md", "#no-title"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_path_of_one_machine(name: str) -> None:
+    assert MACHINE_PATH.findall((ROOT / name).read_text(encoding="utf-8")) == []
+
+
+def test_machine_paths_are_noticed() -> None:
+    for text in ("see /home/me/x", "in `/work/main`", "(/tmp/a)", "C:\\Users\\me"):
+        assert MACHINE_PATH.search(text), text
+    for text in ("https://example.org/home/me", "fixtures/work/a", "docs/home/index"):
+        assert not MACHINE_PATH.search(text), text
+
+
+def test_every_page_is_reachable_from_the_index() -> None:
+    seen, waiting = set(), [DOCS / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in seen or page.suffix != ".md" or not page.exists():
+            continue
+        seen.add(page)
+        links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        waiting += [(page.parent / link).resolve() for link in links if ":" not in link]
+    missing = sorted(str(p.relative_to(DOCS)) for p in DOCS.rglob("*.md") if p.resolve() not in seen and p not in seen)
+    assert missing == []

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import naive
+from detkit.errors import InputError, UsageError
+from detkit.evaluation import evaluate, protocols
+from detkit.evaluation.align import align
+from detkit.evaluation.overlaps import cell_overlaps
+from detkit.tables import Ragged, Shapes
+from strategies import detections_of, truth_of
+
+BOX = [0, 0, 10, 10]
+SQUARE = [[0, 0, 10, 0, 10, 10, 0, 10]]
+HALF = [[0, 0, 5, 0, 5, 10, 0, 10]]
+SETTINGS = settings(derandomize=True, deadline=None, max_examples=50)
+
+
+def run(truth, found, iou_type="segm", **changes):
+    return evaluate(align(truth, found), protocols.get("coco", iou_type, **changes))
+
+
+def masked(truth_shapes, dt_shapes, *, size=(640, 480), **rest):
+    truth = truth_of([(0, 0, BOX)] * len(truth_shapes), shapes=Shapes.from_rows(truth_shapes), size=size, **rest)
+    found = detections_of([(1, 1, BOX, 0.9)] * len(dt_shapes), shapes=Shapes.from_rows(dt_shapes))
+    return truth, found
+
+
+def test_boxes_are_left_to_the_kernel():
+    truth, found = masked([SQUARE], [SQUARE])
+    assert cell_overlaps(truth, found, protocols.get("coco")) is None
+
+
+def test_masks_are_compared_pixel_by_pixel():
+    result = run(*masked([SQUARE], [HALF]))
+    assert result.scored.matched[0].iou.tolist() == [50 / 100]
+
+
+def test_uncompressed_runs_are_masks_and_need_no_image_size():
+    runs = {"size": [10, 10], "counts": [0, 50, 50]}
+    whole = {"size": [10, 10], "counts": [0, 100]}
+    result = run(*masked([whole], [runs], size=(np.nan, np.nan)))
+    assert result.scored.matched[0].iou.tolist() == [50 / 100]
+
+
+def test_polygons_need_an_image_size():
+    with pytest.raises(InputError, match=r"image `1` has no size"):
+        run(*masked([SQUARE], [SQUARE], size=(np.nan, np.nan)))
+
+
+@pytest.mark.parametrize(
+    ("truth_shapes", "dt_shapes", "message"),
+    [
+        ([None], [SQUARE], "1 of 1 rows of the truth have no mask"),
+        ([SQUARE], [SQUARE, None], "1 of 2 rows of the predictions have no mask"),
+    ],
+)
+def test_rows_without_masks_are_refused(truth_shapes, dt_shapes, message):
+    with pytest.raises(InputError, match=message):
+        run(*masked(truth_shapes, dt_shapes))
+
+
+def test_tables_without_masks_are_refused_and_a_truth_without_rows_is_not():
+    truth, found = masked([SQUARE], [SQUARE])
+    with pytest.raises(InputError, match="the truth have no masks"):
+        run(truth_of([(0, 0, BOX)]), found)
+    with pytest.raises(InputError, match="the predictions have no masks"):
+        run(truth, detections_of([(1, 1, BOX, 0.9)]))
+    for iou_type in ("segm", "keypoints"):
+        nothing = run(truth_of([], image_ids=[1], class_ids=[1]), found, iou_type)
+        assert set(nothing.metrics.values()) == {None}
+
+
+def test_strict_parity_takes_boxes_for_masks():
+    truth, _ = masked([SQUARE], [])
+    found = detections_of([(1, 1, [0, 0, 5, 10], 0.9)])
+    assert run(truth, found, strict_parity=True).scored.matched[0].iou.tolist() == [50 / 100]
+
+
+def test_an_unknown_iou_type_is_a_usage_error():
+    with pytest.raises(UsageError, match="obb"):
+        protocols.get("coco", "obb")
+
+
+# --- keypoints -------------------------------------------------------------------------------------------------------
+
+point = st.tuples(st.floats(-50, 150), st.floats(-50, 150), st.sampled_from([0, 1, 2])).map(list)
+people = st.lists(st.lists(point, min_size=3, max_size=3), min_size=1, max_size=4)
+SIGMAS = (0.026, 0.05, 0.107)
+
+
+@SETTINGS
+@given(people, people, st.booleans())
+def test_object_keypoint_similarity_equals_its_twin(truth_points, dt_points, hidden):
+    if hidden:
+        truth_points = [[[x, y, 0] for x, y, _ in person] for person in truth_points]
+    box, area = [10.0, 20.0, 50.0, 60.0], 1500.0
+    truth = truth_of(
+        [(0, 0, box)] * len(truth_points),
+        area=[area] * len(truth_points),
+        keypoints=Ragged.from_rows(truth_points, (3,)),
+    )
+    found = detections_of([(1, 1, BOX, 0.9)] * len(dt_points), keypoints=Ragged.from_rows(dt_points, (3,)))
+    compare = cell_overlaps(truth, found, protocols.get("coco", "keypoints", sigmas=SIGMAS))
+    matrix = compare(np.arange(len(dt_points)), np.arange(len(truth_points)))
+    for d, dt in enumerate(dt_points):
+        for g, gt in enumerate(truth_points):
+            # NumPy's exp and pairwise sum may differ from Python's in the last bits; the fuzzer compares bit for bit.
+            assert matrix[d, g] == pytest.approx(naive.oks(dt, gt, box, area, SIGMAS), abs=1e-14, rel=1e-12)
+
+
+def test_keypoints_on_the_spot_overlap_by_one():
+    points = Ragged.from_rows([[[n, 2 * n, 2] for n in range(17)]], (3,))
+    result = run(
+        truth_of([(0, 0, BOX)], keypoints=points), detections_of([(1, 1, BOX, 0.5)], keypoints=points), "keypoints"
+    )
+    assert result.scored.matched[0].iou.tolist() == [17 / 17]
+
+
+def test_another_number_of_keypoints_is_refused_with_a_hint_to_the_sigmas():
+    points = Ragged.from_rows([[[0, 0, 2]] * 5], (3,))
+    with pytest.raises(InputError, match=r"do not have 17 keypoints \(first: row 0 with 5\)(?s:.*)--sigmas"):
+        run(truth_of([(0, 0, BOX)], keypoints=points), detections_of([(1, 1, BOX, 0.5)], keypoints=points), "keypoints")
+
+
+def test_tables_without_keypoints_are_refused():
+    points = Ragged.from_rows([[[0, 0, 2]] * 17], (3,))
+    with pytest.raises(InputError, match="the predictions have no keypoints"):
+        run(truth_of([(0, 0, BOX)], keypoints=points), detections_of([(1, 1, BOX, 0.5)]), "keypoints")
+    with pytest.raises(InputError, match="the truth have no keypoints"):
+        run(truth_of([(0, 0, BOX)]), detections_of([(1, 1, BOX, 0.5)], keypoints=points), "keypoints")

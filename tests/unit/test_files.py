@@ -1,0 +1,101 @@
+"""Outputs appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from detkit import files
+from detkit.errors import OutputError
+
+
+def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    with files.atomic_file(target, overwrite=False) as place:
+        place.write_text("x")
+        assert not target.exists()
+    assert target.read_text() == "x"
+    assert [p.name for p in target.parent.iterdir()] == ["a.txt"]
+
+
+def test_file_is_untouched_when_the_block_fails(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), files.atomic_file(target, overwrite=True) as place:
+        place.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_existing_file_needs_overwrite(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(OutputError, match="exists already"), files.atomic_file(target, overwrite=False):
+        pass
+    assert target.read_text() == "old"
+
+
+def test_folder_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with files.atomic_folder(target, overwrite=False) as place:
+        (place / files.FOLDER_MARK).write_text("{}")
+        (place / "b").write_text("1")
+        assert not target.exists()
+    assert sorted(p.name for p in target.iterdir()) == ["b", files.FOLDER_MARK]
+
+
+def test_folder_that_detkit_wrote_is_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    for content in ("1", "2"):
+        with files.atomic_folder(target, overwrite=True) as place:
+            (place / files.FOLDER_MARK).write_text(content)
+    assert (target / files.FOLDER_MARK).read_text() == "2"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_folder_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "photos"
+    target.mkdir()
+    (target / "a.jpg").write_text("precious")
+    with pytest.raises(OutputError, match="not written by detkit"), files.atomic_folder(target, overwrite=True):
+        pass
+    assert (target / "a.jpg").read_text() == "precious"
+
+
+def test_empty_folder_may_be_filled(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    with files.atomic_folder(target, overwrite=False) as place:
+        (place / "a").write_text("1")
+    assert (target / "a").exists()
+
+
+def test_failed_folder_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), files.atomic_folder(tmp_path / "out", overwrite=False) as place:
+        (place / "a").write_text("1")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_target_below_a_file_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot make its folder"):
+        files.check_target(tmp_path / "file" / "out", overwrite=False)
+
+
+def test_digest_of_one_file_is_its_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert files.sha256_of([tmp_path / "a"]) == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_digest_of_several_depends_on_names_and_content_not_on_order(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.write_bytes(b"1")
+    b.write_bytes(b"2")
+    before = files.sha256_of([a, b], root=tmp_path)
+    assert files.sha256_of([b, a], root=tmp_path) == before
+    b.write_bytes(b"3")
+    assert files.sha256_of([a, b], root=tmp_path) != before
