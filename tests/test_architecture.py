@@ -56,7 +56,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 #: Where result types live: `reports` may import these modules, and nothing else of their rooms.
 RESULT_TYPES = frozenset(("detkit.evaluation.result", "detkit.evaluation.gate", "detkit.evaluation.matches"))
 #: Result types that only annotations name: imported under TYPE_CHECKING.
-ANNOTATED_TYPES = RESULT_TYPES | {"detkit.transforms.stats"}
+ANNOTATED_TYPES = RESULT_TYPES | {"detkit.transforms.stats", "detkit.api.overlaps"}
 #: Rooms that may name result types in annotations.
 NAMES_TYPES = frozenset(("reports", "cli"))
 #: Families: their files share one contract, which their room documents once.
@@ -87,7 +87,11 @@ MOST_LINES = 400
 MOST_STATEMENTS = 25
 
 #: (module, rule, what) -> why it is so today.
-KNOWN_BREAKS: dict[tuple[str, str, str], str] = {}
+KNOWN_BREAKS: dict[tuple[str, str, str], str] = {
+    ("cli.demo", "may not import", "detkit.evaluation.gate"): "`Rule` is not yet a public name of detkit.api",
+    ("cli.demo", "over 25 statements", "demo"): "seven steps in one function; cut it by step",
+    ("tables", "over 400 lines", "module"): "the two tables with all their columns; arrays went to ragged already",
+}
 
 
 @dataclass(frozen=True)
@@ -390,7 +394,8 @@ FULL = BARE.replace(
     'A sum."""',
     'A sum.\n\n    Parameters\n    ----------\n    a, b : int\n\n    Returns\n    -------\n    int\n    """',
 )
-KNOWN = frozenset(("detkit.formats._base", "detkit.formats", "detkit.api", "detkit.evaluation.result", "detkit.cli"))
+_ROOMS = ("api", "boxes", "cli", "errors", "files", "formats", "formats._base", "masks", "evaluation.result")
+KNOWN = frozenset(f"detkit.{name}" for name in _ROOMS)
 
 PLANTED = [
     ("boxes", DOC + "from detkit.tables import Images", "may not import"),

@@ -1,4 +1,4 @@
-"""The documentation says what the program does: generated parts are current, what is shown runs, links lead somewhere."""
+"""The documentation says what the program does: generated parts are current, examples run, links resolve."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DETKIT = [sys.executable, "-W", "error", "-m", "detkit"]
 #: The start of a path that exists on one machine only.
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:work|home|root|Users|tmp)/[\w.]|[A-Za-z]:\\\\?Users")
 FENCE = re.compile(r"^```(\w*)[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"<!--\s*(.*?)\s*-->\s*\Z", re.DOTALL)
+COMMENT = re.compile(r"<!--((?:(?!-->).)*)-->\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def blocks(page: Path) -> Iterator[Block]:
     for found in FENCE.finditer(text):
         note = COMMENT.search(text[: found.start()])
         line = text.count("\n", 0, found.start()) + 1
-        yield Block(str(page.relative_to(ROOT)), line, found[1], found[2], note[1] if note else "")
+        yield Block(str(page.relative_to(ROOT)), line, found[1], found[2], note[1].strip() if note else "")
 
 
 ALL = [block for page in PAGES if page.exists() for block in blocks(page)]
@@ -170,7 +170,7 @@ def test_every_schema_is_described() -> None:
     written = set()
     for path in (ROOT / "src" / "detkit").rglob("*.py"):
         written |= set(re.findall(r"\"(detkit\.[a-z_]+/\d+)\"", path.read_text(encoding="utf-8")))
-    own_files = {"detkit.folder/1"}  # the mark in a folder detkit wrote: nobody else's business
+    own_files = {"detkit.voc/1"}  # the mark in a folder that detkit wrote: nobody else's business
     assert sorted(schema for schema in written - own_files if f"## {schema}" not in page) == []
 
 
@@ -203,7 +203,7 @@ def test_every_field_of_the_json_outputs_is_described(demo: Path) -> None:
     for output in outputs:
         section = sections[output["schema"]]
         words = set(re.findall(r"[A-Za-z_0-9]+", section))
-        names = {row["name"] for row in output.get("classes", ())} | {"all"}
+        names = {"all", "small", "medium", "large"}  # of area ranges
         assert sorted(_keys(output) - words - names) == [], output["schema"]
     found = {key for finding in result.findings for key in finding.to_dict()}
     assert sorted(found - set(re.findall(r"\w+", sections["Findings"]))) == []
@@ -219,24 +219,6 @@ def test_shown_commands_run(block: Block, demo: Path) -> None:
     lines = [line for line in lines if line.startswith("detkit ")]
     assert lines, "a console block shows at least one `$ detkit ...` line"
     expected = int(block.note.removeprefix("exit:")) if block.note.startswith("exit:") else 0
-    before = ROOT / "fixtures" / "demo" / "result.json"
-    if "result.json" in block.text and not before.exists() and "-o result.json" not in block.text:
-        subprocess.run(
-            [
-                *DETKIT,
-                "eval",
-                "coco/instances_val.json",
-                "predictions/coco.json",
-                "--format",
-                "json",
-                "-o",
-                "result.json",
-            ],
-            cwd=demo,
-            env=_environment(),
-            check=True,
-            capture_output=True,
-        )
     for number, line in enumerate(lines):
         command = line.replace("detkit", "run_detkit", 1)
         script = f'run_detkit() {{ "$PYTHON" -W error -m detkit "$@"; }}\n{command}'
@@ -400,8 +382,8 @@ def test_machine_paths_are_noticed() -> None:
         assert not MACHINE_PATH.search(text), text
 
 
-def test_every_page_is_reachable_from_the_index() -> None:
-    seen, waiting = set(), [DOCS / "index.md"]
+def test_every_page_is_reachable_from_the_index_or_the_readme() -> None:
+    seen, waiting = set(), [DOCS / "index.md", ROOT / "README.md"]
     while waiting:
         page = waiting.pop()
         if page in seen or page.suffix != ".md" or not page.exists():

@@ -12,10 +12,27 @@ from pathlib import Path
 
 from detkit.errors import OutputError
 
-__all__ = ["FOLDER_MARK", "atomic_file", "atomic_folder", "check_target", "sha256_of"]
+__all__ = ["FOLDER_MARK", "atomic_file", "atomic_folder", "check_target", "refuse_existing", "sha256_of"]
 
 #: Every folder detkit writes holds this file: only such a folder is ever replaced.
 FOLDER_MARK = "detkit.json"
+
+
+def refuse_existing(target: Path, *, overwrite: bool) -> None:
+    """Raise where a target exists and may not be replaced; nothing is made or changed.
+
+    Parameters
+    ----------
+    target : Path
+    overwrite : bool
+
+    Raises
+    ------
+    OutputError
+    """
+    occupied = target.exists() and not (target.is_dir() and not any(target.iterdir()))
+    if (occupied or target.is_symlink()) and not overwrite:
+        raise OutputError(f"{target}: exists already", hint="choose another name, or pass `--overwrite`")
 
 
 def check_target(target: str | Path, *, overwrite: bool) -> Path:
@@ -37,9 +54,7 @@ def check_target(target: str | Path, *, overwrite: bool) -> Path:
         It exists and `overwrite` is false, or its parent cannot be made.
     """
     target = Path(target)
-    occupied = target.exists() and not (target.is_dir() and not any(target.iterdir()))
-    if (occupied or target.is_symlink()) and not overwrite:
-        raise OutputError(f"{target}: exists already", hint="choose another name, or pass `--overwrite`")
+    refuse_existing(target, overwrite=overwrite)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

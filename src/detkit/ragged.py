@@ -16,7 +16,18 @@ EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
 def freeze(array: ArrayLike, dtype: Any = None) -> NDArray[Any]:
-    """A contiguous, read-only array; copied only where it must be."""
+    """A contiguous, read-only array; copied only where it must be.
+
+    Parameters
+    ----------
+    array : array_like
+    dtype : optional
+        By default the array's own.
+
+    Returns
+    -------
+    array
+    """
     out = np.ascontiguousarray(array, dtype=dtype)
     if out.flags.writeable:
         out = out.view()
@@ -149,6 +160,18 @@ class Shapes:
 
 
 def offsets_of(image_index: NDArray[np.int64], images: int) -> NDArray[np.int64]:
-    """(I + 1,) int64: where the rows of each image start in a table sorted by image."""
+    """(I + 1,) int64: where the rows of each image start in a table sorted by image.
+
+    Parameters
+    ----------
+    image_index : (N,) int64
+        Ascending.
+    images : int
+        How many images there are.
+
+    Returns
+    -------
+    (I + 1,) int64
+    """
     counts = np.bincount(image_index, minlength=images) if len(image_index) else np.zeros(images, np.int64)
     return freeze(np.concatenate([[0], np.cumsum(counts)]), np.int64)

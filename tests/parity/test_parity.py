@@ -130,8 +130,13 @@ def test_04_a_point_overlaps_nothing(metrics):
 
 def test_05_the_later_of_equal_truths(tmp_path):
     found = run("05-later-equal-truth", BOX, tmp_path)
-    assert found.scored.matched[0].partners[0, 0].tolist() == [1, 0]
-    assert found.recall[0, 0, 0, 2] == 2 / 2
+    assert found.scored.matched[0].partners[0, 0].tolist() == [1, 0, 2]
+    assert found.recall[0, 0, 0, 2] == 3 / 3
+
+
+def test_05_a_threshold_of_one_is_lowered(tmp_path):
+    found = run("05-later-equal-truth", replace(BOX, iou_thrs=(0.5, 1.0)), tmp_path)
+    assert found.recall[:, 0, 0, 2].tolist() == [3 / 3, 2 / 3]
 
 
 def test_06_a_counted_truth_first(metrics):
@@ -236,7 +241,7 @@ def test_16_masks(tmp_path):
 
 
 def test_16_results_without_masks_are_refused_by_default(tmp_path):
-    with pytest.raises(InputError, match="predictions have no masks"):
+    with pytest.raises(InputError, match="no masks in the predictions"):
         run("16b-results-without-masks", SEGM, tmp_path)
 
 

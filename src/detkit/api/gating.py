@@ -86,7 +86,18 @@ def load_result(path: str | Path) -> Mapping[str, Any]:
 
 
 def rules_for_gate(path: Path | None, has_expressions: bool) -> list[Any]:
-    """Rules from a file, or from the nearest configuration when neither a file nor an expression is given."""
+    """Rules from a file, or from the nearest configuration when neither a file nor an expression is given.
+
+    Parameters
+    ----------
+    path : Path, optional
+    has_expressions : bool
+        Whether rules are given as expressions too.
+
+    Returns
+    -------
+    list of Rule
+    """
     if path is None and not has_expressions:
         path = config.find_config(Path.cwd())
     return load_rules(path) if path is not None else []

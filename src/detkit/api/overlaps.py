@@ -67,7 +67,14 @@ def iou(a: str | Path | Table, b: str | Path | Table, *, class_agnostic: bool = 
 
 
 def write_overlaps(found: BoxOverlaps, target: str | Path, *, overwrite: bool = False) -> None:
-    """Write overlapping pairs as .npz: `a`, `b` (rows in source order), `iou`, and the best of each row."""
+    """Write overlapping pairs as .npz: `a`, `b` (rows in source order), `iou`, and the best of each row.
+
+    Parameters
+    ----------
+    found : BoxOverlaps
+    target : path-like
+    overwrite : bool
+    """
     rows_a = found.a.annotations.source_row if isinstance(found.a, Dataset) else found.a.source_row
     rows_b = found.b.annotations.source_row if isinstance(found.b, Dataset) else found.b.source_row
     with files.atomic_file(target, overwrite=overwrite) as place, place.open("wb") as handle:

@@ -270,7 +270,18 @@ def stats(
 
 
 def refuse_unusable(findings: Sequence[Finding], drop_invalid: bool) -> None:
-    """Raise when rows of an input cannot be scored, unless leaving them out was asked for."""
+    """Raise when rows of an input cannot be scored, unless leaving them out was asked for.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+    drop_invalid : bool
+
+    Raises
+    ------
+    InvalidRowsError
+        There are such rows; the message holds the first places and the count.
+    """
     unusable = [f for f in findings if f.code in UNUSABLE]
     if unusable and not drop_invalid:
         places = [f"{f.where}: {f.message}" if f.where else f.message for f in unusable[:5]]
@@ -278,13 +289,33 @@ def refuse_unusable(findings: Sequence[Finding], drop_invalid: bool) -> None:
 
 
 def target_format(target: str | Path, detections: Detections) -> str:
-    """The format a predictions file is written in: told by the suffix, else the one it was read from."""
+    """The format a predictions file is written in: told by the suffix, else the one it was read from.
+
+    Parameters
+    ----------
+    target : path-like
+    detections : Detections
+
+    Returns
+    -------
+    str
+    """
     told = formats.format_of_target(target, "detections")
     return told or (detections.source.format if detections.source else "coco")
 
 
 def kind_of(source: str | Path, format: str) -> formats.Kind:
     """Whether a source is read as a dataset or as predictions: a dataset where it is recognised as one.
+
+    Parameters
+    ----------
+    source : path-like
+    format : str
+        A name, or `auto`.
+
+    Returns
+    -------
+    {"dataset", "detections"}
 
     Raises
     ------

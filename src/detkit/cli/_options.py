@@ -117,8 +117,8 @@ def thresholds(text: str | None) -> tuple[float, ...] | None:
     try:
         if ":" in text:
             low, high, step = (float(part) for part in text.split(":"))
-            count = round((high - low) / step) + 1
-            if not (step > 0 and 0 < count <= 1000):
+            count = round((high - low) / step) + 1 if step > 0 else 0
+            if not 0 < count <= 1000:
                 raise ValueError
             import numpy as np
 

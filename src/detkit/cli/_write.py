@@ -24,7 +24,7 @@ def check_outputs(*outputs: Path | None, inputs: tuple[Path, ...], overwrite: bo
             continue
         if output.resolve() in sources:
             raise OutputError(f"{output}: is an input of this command and is not replaced", hint="choose another name")
-        files.check_target(output, overwrite=overwrite)
+        files.refuse_existing(output, overwrite=overwrite)
 
 
 def deliver(text: str, output: Path | None, *, overwrite: bool = False) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -59,6 +59,11 @@ class Graph:
     producer : str
     parameters : int
         Number of weights.
+    first : frozenset of str
+        Operators that touch the image before the first convolution or product: how the graph prepares images itself.
+    last : mapping of str to frozenset of str
+        Output -> operators that made its values, looked at through those that only move values (Reshape, Concat, ...):
+        whether scores are activated in the graph.
     """
 
     path: str
@@ -69,6 +74,8 @@ class Graph:
     opset: int = 0
     producer: str = ""
     parameters: int = 0
+    first: frozenset[str] = frozenset()
+    last: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def image(self) -> Port:
@@ -142,15 +149,18 @@ def read_graph(path: str | Path) -> Graph:
         for d in weight.dims:
             count *= d
         parameters += count
+    inputs = tuple(_port(v) for v in graph.input if v.name not in constants)
     return Graph(
         path=str(path),
-        inputs=tuple(_port(v) for v in graph.input if v.name not in constants),
+        inputs=inputs,
         outputs=tuple(_port(v) for v in graph.output),
         metadata={p.key: p.value for p in model.metadata_props},
         operators=dict(operators),
         opset=max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0),
         producer=f"{model.producer_name} {model.producer_version}".strip(),
         parameters=parameters,
+        first=_first(graph.node, inputs),
+        last=_last(graph.node, [v.name for v in graph.output]),
     )
 
 
@@ -203,3 +213,51 @@ def _port(value: Any) -> Port:
 
 def _operator(node: Any) -> str:
     return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}::{node.op_type}"
+
+
+#: Operators that hand values on without changing them.
+_MOVES = frozenset(
+    "Cast Concat Dropout Expand Flatten Gather Identity Pad Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
+)
+#: Where the network proper begins.
+_LAYERS = frozenset("Conv ConvTranspose Gemm MatMul QLinearConv ConvInteger".split())
+
+
+def _first(nodes: Iterable[Any], inputs: tuple[Port, ...]) -> frozenset[str]:
+    consumers: dict[str, list[Any]] = {}
+    for node in nodes:
+        for name in node.input:
+            consumers.setdefault(name, []).append(node)
+    images = [p.name for p in inputs if len(p.shape) in (3, 4)][:1]
+    return frozenset(_walk(images, consumers, lambda node: node.output, lambda op: op in _LAYERS or op == "Shape"))
+
+
+def _last(nodes: Iterable[Any], outputs: list[str]) -> dict[str, frozenset[str]]:
+    producers = {name: [node] for node in nodes for name in node.output if name}
+    return {
+        name: frozenset(_walk([name], producers, _values, lambda op: op not in _MOVES)) - _MOVES for name in outputs
+    }
+
+
+def _values(node: Any) -> Any:
+    """Inputs that hold values: of an operator that moves values the first one, of Concat all."""
+    return node.input if node.op_type == "Concat" else node.input[:1]
+
+
+def _walk(
+    names: list[str], edges: Mapping[str, list[Any]], onward: Callable[[Any], Any], stops: Callable[[str], bool]
+) -> set[str]:
+    """Operators met from these tensors on; the walk does not pass an operator that stops it."""
+    met: set[str] = set()
+    seen = set(names)
+    queue = deque(names)
+    while queue:
+        for node in edges.get(queue.popleft(), ()):
+            operator = _operator(node)
+            met.add(operator)
+            if stops(operator):
+                continue
+            fresh = [name for name in onward(node) if name and name not in seen]
+            seen.update(fresh)
+            queue.extend(fresh)
+    return met

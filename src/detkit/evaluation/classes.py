@@ -24,7 +24,20 @@ ClassesBy = Literal["name", "id", "position"]
 def match_classes(
     truth: Dataset, detections: Detections, class_map: Mapping[str, str | None] | None, unmapped: Unmapped
 ) -> tuple[NDArray[np.int64], Categories, ClassesBy, list[Finding]]:
-    """Truth position of each predicted class (-1: not scored), the truth's classes, what decided."""
+    """Truth position of each predicted class (-1: not scored), the truth's classes, what decided.
+
+    Parameters
+    ----------
+    truth : Dataset
+    detections : Detections
+    class_map : mapping of str to (str or None), optional
+        Predicted class -> class of the truth; None for one that is not scored.
+    unmapped : {"ignore", "count", "error"}
+
+    Returns
+    -------
+    (K,) int64, Categories, {"name", "id", "position"}, list of Finding
+    """
     theirs, ours = detections.categories, truth.categories
     findings: list[Finding] = []
     classes_by: ClassesBy = "name"

@@ -29,7 +29,18 @@ def file_stem(name: str) -> str:
 
 
 def match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], list[Finding]]:
-    """Truth position of each predicted image, -1 for none."""
+    """Truth position of each predicted image, -1 for none.
+
+    Ids meet only where both sides have ids of their own: numbers given while reading mean nothing to anybody else.
+
+    Parameters
+    ----------
+    truth, predicted : Images
+
+    Returns
+    -------
+    (I,) int64, list of Finding
+    """
     if not len(predicted):
         return np.empty(0, np.int64), []
     attempts: list[tuple[str, NDArray[np.int64]]] = []
@@ -41,8 +52,6 @@ def match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], l
         attempts.append(("file name", _by_name(truth, predicted.file_names)))
     elif predicted.has_own_ids:
         attempts.append(("file name", _by_name(truth, [str(i) for i in predicted.ids.tolist()])))
-        if not truth.has_own_ids:
-            attempts.append(("position (the truth's format has no image ids)", by_id))
     counts = [int(np.count_nonzero(found >= 0)) for _, found in attempts]
     best = max(range(len(attempts)), key=lambda i: (counts[i], -i))
     if not named and attempts[0][0] == "image id" and counts[0] and counts[best] < len(predicted):
@@ -121,6 +130,19 @@ def unknown_images(
 ) -> list[Finding]:
     """What to say of predicted images that the truth does not have, or whose ids look shifted.
 
+    Parameters
+    ----------
+    truth : Dataset
+    detections : Detections
+    image_of : (I,) int64
+        Truth position of each predicted image, -1 for none.
+    elsewhere : Images, optional
+        Images of the truth's other splits.
+
+    Returns
+    -------
+    list of Finding
+
     Raises
     ------
     CannotJudgeError
@@ -143,7 +165,7 @@ def unknown_images(
         raise CannotJudgeError(
             f"no prediction meets the truth: {plural(len(unknown), 'predicted image')} ({examples(labels)}), "
             f"none of them among the truth's {len(truth.images)} ({examples(known)})",
-            hint="are these the predictions of this dataset and split? ids and file names were both tried",
+            hint=_why_none_meet(truth.images, predicted),
         )
     findings = _image_shift(truth.images, predicted, image_of)
     if elsewhere is not None:
@@ -163,6 +185,15 @@ def unknown_images(
     return findings
 
 
+def _why_none_meet(truth: Images, predicted: Images) -> str:
+    if not truth.has_own_ids and predicted.has_own_ids and not any(predicted.file_names):
+        return (
+            "the predictions name images by id and the truth's format has no image ids: score against the COCO file "
+            "they were made with, or predictions that carry file names"
+        )
+    return "are these the predictions of this dataset and split? ids and file names were both tried"
+
+
 def _image_shift(truth: Images, predicted: Images, image_of: NDArray[np.int64]) -> list[Finding]:
     """Numeric ids that would all fit if each were one more or one less."""
     if truth.ids.dtype == object or predicted.ids.dtype == object or not (predicted.has_own_ids and truth.has_own_ids):
@@ -179,5 +210,15 @@ def _image_shift(truth: Images, predicted: Images, image_of: NDArray[np.int64]) 
 
 
 def image_label(images: Images, position: int) -> str:
-    """File name of an image, or its id where it has none."""
+    """File name of an image, or its id where it has none.
+
+    Parameters
+    ----------
+    images : Images
+    position : int
+
+    Returns
+    -------
+    str
+    """
     return images.file_names[position] or str(images.ids[position])

@@ -181,7 +181,11 @@ def _keypoints(truth: Dataset, detections: Detections, protocol: Protocol) -> Ce
 def _require_keypoints(table: Dataset | Detections, points: Any, role: str, count: int) -> None:
     path = None if table.source is None else table.source.path
     if points is None:
-        raise InputError(f"no keypoints in the {role}, which iou type `keypoints` compares", path=path, hint="score boxes with `--iou-type bbox`")
+        raise InputError(
+            f"no keypoints in the {role}, which iou type `keypoints` compares",
+            path=path,
+            hint="score boxes with `--iou-type bbox`",
+        )
     wrong = np.flatnonzero(points.lengths() != count)
     if len(wrong):
         raise InputError(

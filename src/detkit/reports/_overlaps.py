@@ -13,7 +13,7 @@ from detkit.reports._table import table
 from detkit.tables import Dataset
 
 if TYPE_CHECKING:
-    from detkit.api import BoxOverlaps
+    from detkit.api.overlaps import BoxOverlaps
 
 __all__ = ["rows", "summary", "text"]
 

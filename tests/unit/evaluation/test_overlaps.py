@@ -65,9 +65,9 @@ def test_rows_without_masks_are_refused(truth_shapes, dt_shapes, message):
 
 def test_tables_without_masks_are_refused_and_a_truth_without_rows_is_not():
     truth, found = masked([SQUARE], [SQUARE])
-    with pytest.raises(InputError, match="the truth have no masks"):
+    with pytest.raises(InputError, match="no masks in the truth"):
         run(truth_of([(0, 0, BOX)]), found)
-    with pytest.raises(InputError, match="the predictions have no masks"):
+    with pytest.raises(InputError, match="no masks in the predictions"):
         run(truth, detections_of([(1, 1, BOX, 0.9)]))
     for iou_type in ("segm", "keypoints"):
         nothing = run(truth_of([], image_ids=[1], class_ids=[1]), found, iou_type)
@@ -128,7 +128,7 @@ def test_another_number_of_keypoints_is_refused_with_a_hint_to_the_sigmas():
 
 def test_tables_without_keypoints_are_refused():
     points = Ragged.from_rows([[[0, 0, 2]] * 17], (3,))
-    with pytest.raises(InputError, match="the predictions have no keypoints"):
+    with pytest.raises(InputError, match="no keypoints in the predictions"):
         run(truth_of([(0, 0, BOX)], keypoints=points), detections_of([(1, 1, BOX, 0.5)]), "keypoints")
-    with pytest.raises(InputError, match="the truth have no keypoints"):
+    with pytest.raises(InputError, match="no keypoints in the truth"):
         run(truth_of([(0, 0, BOX)]), detections_of([(1, 1, BOX, 0.5)], keypoints=points), "keypoints")
