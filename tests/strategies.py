@@ -350,7 +350,10 @@ _ANY = st.floats(-1e4, 1e4, allow_nan=False)
 _ANY_SIDE = st.one_of(st.floats(0, 1e4, allow_nan=False), st.sampled_from([0.0, -0.0, 1e-9, 1e-200, 1e100]))
 
 grid_boxes = st.tuples(_GRID, _GRID, _SIDE, _SIDE)
-any_boxes = st.one_of(grid_boxes, st.tuples(_ANY, _ANY, _ANY_SIDE, _ANY_SIDE))
+_SEVENTHS = st.integers(0, 70).map(lambda n: n / 7)
+#: Boxes with rounded areas that do overlap: the order of operations shows in the last bit.
+uneven_boxes = st.tuples(_SEVENTHS, _SEVENTHS, _SEVENTHS, _SEVENTHS)
+any_boxes = st.one_of(grid_boxes, uneven_boxes, st.tuples(_ANY, _ANY, _ANY_SIDE, _ANY_SIDE))
 scores = st.one_of(st.sampled_from([0.0, -0.0, 0.25, 0.5, 1.0, -1.0, 2.0]), st.floats(-10, 10, allow_nan=False))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Conversion,
         EvaluationSettings,
         convert,
+        ensemble,
         evaluate,
         gate,
         iou,
@@ -60,6 +61,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "convert",
+    "ensemble",
     "evaluate",
     "gate",
     "iou",
@@ -75,7 +77,7 @@ __all__ = [
 
 _HOMES = {
     "detkit.api": (
-        "BoxOverlaps Conversion EvaluationSettings convert evaluate gate iou load_result load_rules nms read "
+        "BoxOverlaps Conversion EvaluationSettings convert ensemble evaluate gate iou load_result load_rules nms read "
         "save_matches stats write"
     ),
     "detkit.errors": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -82,6 +83,7 @@ def atomic_file(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
     OutputError
         Target exists, or the file system refuses.
     """
+    made = _missing_folders(Path(target))
     target = check_target(target, overwrite=overwrite)
     if target.is_dir():
         raise OutputError(f"{target}: is a folder, a file was expected")
@@ -93,6 +95,7 @@ def atomic_file(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+        _remove_empty(made)
 
 
 @contextmanager
@@ -118,6 +121,7 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
     OutputError
         Target exists or is a file, or the file system refuses.
     """
+    made = _missing_folders(Path(target))
     target = check_target(target, overwrite=overwrite)
     if target.is_symlink() or target.is_file():
         raise OutputError(f"{target}: is a file or a link, a folder was expected")
@@ -144,6 +148,7 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
         raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        _remove_empty(made)
 
 
 def sha256_of(paths: Iterable[str | Path], *, root: str | Path | None = None) -> str:
@@ -173,6 +178,18 @@ def sha256_of(paths: Iterable[str | Path], *, root: str | Path | None = None) ->
 def _file_digest(path: Path) -> bytes:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").digest()
+
+
+def _missing_folders(target: Path) -> list[Path]:
+    """Folders above a target that are yet to be made, the innermost first."""
+    return [folder for folder in target.parents if not folder.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Take back folders that were made for an output that did not come; one that holds something stays."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _umask() -> int:

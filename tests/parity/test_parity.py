@@ -124,8 +124,8 @@ def test_03_caps_are_per_image_and_class(metrics):
     assert metrics("03-cap-per-class", replace(caps, use_cats=False))["AR1"] == 0.0
 
 
-def test_04_a_point_overlaps_nothing(metrics):
-    assert metrics("04-touching-boxes", BOX)["AP50"] == steps((101, 1 / 2))
+def test_04_a_line_overlaps_nothing(metrics):
+    assert metrics("04-touching-boxes", BOX)["AP50"] == steps((101, 1 / 3))
 
 
 def test_05_the_later_of_equal_truths(tmp_path):
@@ -150,7 +150,9 @@ def test_07_a_crowd_takes_many(tmp_path):
 
 
 def test_08_both_limits_belong_to_a_range(tmp_path):
-    assert run("08-area-limits-inclusive", BOX, tmp_path).scored.truths.tolist() == [[3, 1, 2, 2]]
+    scored = run("08-area-limits-inclusive", BOX, tmp_path).scored
+    assert scored.truths.tolist() == [[3, 1, 2, 2]]
+    assert scored.matched[0].outcome[:, 0, 3].tolist() == [FALSE, IGNORED, FALSE, FALSE]
 
 
 @pytest.mark.parametrize("params", [BOX, SEGM])

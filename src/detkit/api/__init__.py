@@ -1,11 +1,12 @@
 """The Python API: joins formats, evaluation, transforms and reports. What the command line calls, too.
 
 Everything here takes paths or tables and returns values; nothing prints. One file a subject: `tables` (read, write,
-convert, nms, stats), `scoring`, `gating`, `overlaps`.
+convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`.
 """
 
 from __future__ import annotations
 
+from detkit.api.ensembling import ensemble
 from detkit.api.gating import gate, load_baseline, load_result, load_rules, rules_for_gate
 from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
 from detkit.api.scoring import EvaluationSettings, evaluate, save_matches, write_matches
@@ -16,6 +17,7 @@ __all__ = [
     "Conversion",
     "EvaluationSettings",
     "convert",
+    "ensemble",
     "evaluate",
     "gate",
     "iou",

@@ -14,6 +14,7 @@ from detkit.formats import ReadOptions, WriteOptions
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
+    from detkit.transforms.nms import Method
     from detkit.transforms.stats import Stats
 
 __all__ = [
@@ -197,12 +198,15 @@ def convert(
 def nms(
     source: str | Path | Detections,
     *,
+    method: Method = "greedy",
     iou_threshold: float = 0.45,
+    sigma: float = 0.5,
     score_threshold: float | None = None,
     max_detections: int | None = None,
     class_agnostic: bool = False,
     format: str = "auto",
     drop_invalid: bool = False,
+    jobs: int | None = None,
     **options: Any,
 ) -> Detections:
     """Predictions after non-maximum suppression, class by class and image by image.
@@ -210,7 +214,7 @@ def nms(
     Parameters
     ----------
     source : path-like or Detections
-    iou_threshold, score_threshold, max_detections, class_agnostic
+    method, iou_threshold, sigma, score_threshold, max_detections, class_agnostic, jobs
         See `detkit.transforms.nms.suppress`.
     format : str
     drop_invalid : bool
@@ -227,10 +231,13 @@ def nms(
     refuse_unusable(table.findings, drop_invalid)
     return suppress(
         table,
+        method=method,
         iou_threshold=iou_threshold,
+        sigma=sigma,
         score_threshold=score_threshold,
         max_detections=max_detections,
         class_agnostic=class_agnostic,
+        jobs=jobs,
     )
 
 

@@ -29,22 +29,27 @@ def out(text: str) -> None:
     _write(sys.stdout, text if text.endswith("\n") else text + "\n")
 
 
-def status(text: str) -> None:
-    """What happened: a line to stderr."""
+def status(text: str, mark: str = "", colour: str = "dim") -> None:
+    """What happened: a line to stderr, with a word in colour before it."""
     if not _quiet:
-        _write(sys.stderr, text + "\n")
+        _write(sys.stderr, (_paint(mark, colour) + " " if mark else "") + _visible(text) + "\n")
+
+
+def _visible(text: str) -> str:
+    """The text with control characters spelt out: names from files must not write to the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def hint(text: str) -> None:
     """What to do next: a line to stderr."""
-    status(_paint("hint:", "cyan") + " " + text)
+    status(text, "hint:", "cyan")
 
 
 def error(text: str) -> None:
     """What went wrong: to stderr, also when quiet."""
     first, _, rest = text.partition("\n")
-    lines = [_paint("error:", "red") + " " + first]
-    for line in rest.splitlines():
+    lines = [_paint("error:", "red") + " " + _visible(first)]
+    for line in map(_visible, rest.split("\n") if rest else ()):
         lines.append(_paint("hint:", "cyan") + line[5:] if line.startswith("hint:") else line)
     _write(sys.stderr, "\n".join(lines) + "\n")
 
@@ -56,7 +61,7 @@ def findings(found: Iterable[Finding]) -> None:
     for finding in ordered[:_FINDINGS_SHOWN]:
         colour = {"error": "red", "warning": "yellow", "info": "dim"}[finding.severity]
         where = f"{finding.where}: " if finding.where else ""
-        status(f"{_paint(finding.severity, colour)} {finding.code}: {where}{finding.message}")
+        status(f"{finding.code}: {where}{finding.message}", finding.severity, colour)
     if len(ordered) > _FINDINGS_SHOWN:
         status(f"and {len(ordered) - _FINDINGS_SHOWN} more findings (all of them: --format json)")
 
@@ -64,7 +69,7 @@ def findings(found: Iterable[Finding]) -> None:
 def losses(lost: Iterable[Loss]) -> None:
     """What a conversion lost, a line each."""
     for loss in lost:
-        status(f"{_paint('lost', 'yellow')} {loss}")
+        status(str(loss), "lost", "yellow")
 
 
 @contextmanager

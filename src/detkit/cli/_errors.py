@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 from detkit import errors
@@ -25,6 +26,7 @@ def configure(*, debug: bool) -> None:
 
 def run(app: Callable[[], object]) -> None:
     """Call the program and exit; every error becomes one message and one code."""
+    warnings.simplefilter("ignore", RuntimeWarning)  # overflow in absurd boxes: results say inf or null, no traceback
     try:
         app()
     except SystemExit as leaving:

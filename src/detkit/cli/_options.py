@@ -82,7 +82,10 @@ def listed(text: str | None) -> list[str] | None:
     import csv
 
     parts = next(csv.reader([text], skipinitialspace=True), [])
-    return [part.strip() for part in parts if part.strip()]
+    found = [part.strip() for part in parts if part.strip()]
+    if not found:
+        raise UsageError(f"found `{text}`, expected names with commas between")
+    return found
 
 
 def split_classes(classes: str | None, given_names: Path | None) -> tuple[list[str] | None, tuple[str, ...] | None]:
@@ -176,7 +179,10 @@ def image_list(text: str | None) -> list[str] | None:
             lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"not a readable text file: {error}", path=text) from error
-        return [line.strip() for line in lines if line.strip()]
+        found = [line.strip() for line in lines if line.strip()]
+        if not found:
+            raise InputError("names no image, expected one a line", path=text)
+        return found
     return listed(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,28 @@ from detkit.cli._write import check_outputs
 __all__ = ["nms"]
 
 
+class NmsMethod(StrEnum):
+    """How overlapping boxes are suppressed."""
+
+    greedy = "greedy"
+    soft_linear = "soft-linear"
+    soft_gaussian = "soft-gaussian"
+    diou = "diou"
+    matrix = "matrix"
+
+
 def nms(
     predictions: Annotated[Path, typer.Argument(help="Predictions, any format.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.", show_default=False)],
+    method: Annotated[
+        NmsMethod, typer.Option("--method", help="Remove boxes (greedy, diou), or lower their scores (the others).")
+    ] = NmsMethod.greedy,
     iou_threshold: Annotated[
         float, typer.Option("--iou-threshold", "--iou", min=0, max=1, help="Remove a box with IoU above this.")
     ] = 0.45,
+    sigma: Annotated[
+        float, typer.Option("--sigma", help="Of soft-gaussian and matrix: smaller suppresses more.")
+    ] = 0.5,
     score_threshold: _options.ScoreThreshold = None,
     max_detections: Annotated[
         int | None, typer.Option("--max-detections", min=1, help="Most boxes kept in an image.")
@@ -34,8 +51,11 @@ def nms(
     voc_offset: _options.VocOffset = 1,
     drop_invalid: _options.DropInvalid = False,
     overwrite: _options.Overwrite = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
 ) -> None:
     """Keep the best of overlapping boxes, class by class and image by image.
+
+    The methods that lower scores write the lowered ones, and leave out what falls below --score-threshold (0.001).
 
     Example: detkit nms raw.json -o kept.json --iou-threshold 0.65
     """
@@ -51,11 +71,14 @@ def nms(
     before = api.read(predictions, kind="detections", format=source_format, **options)
     kept = api.nms(
         before,
+        method=method.value,
         iou_threshold=iou_threshold,
+        sigma=sigma,
         score_threshold=score_threshold,
         max_detections=max_detections,
         class_agnostic=class_agnostic,
         drop_invalid=drop_invalid,
+        jobs=jobs,
     )
     _console.findings(kept.findings)
     name = to or api.target_format(output, kept)

@@ -217,10 +217,11 @@ def _operator(node: Any) -> str:
 
 #: Operators that hand values on without changing them.
 _MOVES = frozenset(
-    "Cast Concat Dropout Expand Flatten Gather Identity Pad Reshape Slice Split Squeeze Tile Transpose Unsqueeze".split()
+    ("Cast", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice", "Split")
+    + ("Squeeze", "Tile", "Transpose", "Unsqueeze")
 )
 #: Where the network proper begins.
-_LAYERS = frozenset("Conv ConvTranspose Gemm MatMul QLinearConv ConvInteger".split())
+_LAYERS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "QLinearConv", "ConvInteger"))
 
 
 def _first(nodes: Iterable[Any], inputs: tuple[Port, ...]) -> frozenset[str]:

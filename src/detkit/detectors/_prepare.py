@@ -119,7 +119,9 @@ def frame_of(image_size: tuple[int, int], preparation: Preparation) -> Frame:
     return Frame(image_size, preparation.size, (ratio, ratio), offset)
 
 
-def prepare(image: Image.Image, preparation: Preparation) -> tuple[NDArray[Any], Frame]:
+def prepare(
+    image: Image.Image, preparation: Preparation, out: NDArray[Any] | None = None
+) -> tuple[NDArray[Any], Frame]:
     """One image as a tensor without batch dimension, and how it lies in it.
 
     Parameters
@@ -127,6 +129,8 @@ def prepare(image: Image.Image, preparation: Preparation) -> tuple[NDArray[Any],
     image : PIL.Image.Image
         RGB, EXIF orientation applied.
     preparation : Preparation
+    out : array, optional
+        Filled and returned instead of a new array: of the tensor's shape and dtype, a place in a batch.
 
     Returns
     -------
@@ -158,17 +162,23 @@ def prepare(image: Image.Image, preparation: Preparation) -> tuple[NDArray[Any],
         pixels = pixels[:, :, ::-1]
     if not preparation.nhwc:
         pixels = pixels.transpose(2, 0, 1)
+    tensor = np.empty(pixels.shape, preparation.dtype) if out is None else out
     if preparation.dtype == "uint8":
-        return np.ascontiguousarray(pixels), frame
-    tensor = np.ascontiguousarray(pixels, dtype=np.float32)
+        np.copyto(tensor, pixels)
+        return tensor, frame
+    # Half precision is rounded once, at the end.
+    values = tensor if preparation.dtype == "float32" else np.empty(pixels.shape, np.float32)
+    np.copyto(values, pixels)
     if preparation.scale != 1:
-        tensor /= np.float32(preparation.scale)
+        values /= np.float32(preparation.scale)
     shape = (1, 1, 3) if preparation.nhwc else (3, 1, 1)
     if any(preparation.mean):
-        tensor -= np.array(preparation.mean, np.float32).reshape(shape)
+        values -= np.array(preparation.mean, np.float32).reshape(shape)
     if preparation.std != (1.0, 1.0, 1.0):
-        tensor /= np.array(preparation.std, np.float32).reshape(shape)
-    return tensor.astype(preparation.dtype, copy=False), frame
+        values /= np.array(preparation.std, np.float32).reshape(shape)
+    if values is not tensor:
+        np.copyto(tensor, values, casting="unsafe")
+    return tensor, frame
 
 
 _KEYS = ("color", "scale", "mean", "std", "resize", "pad")

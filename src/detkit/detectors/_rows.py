@@ -90,7 +90,7 @@ def finish(output: Output, frame: Frame, choice: Choice, *, needs_nms: bool) -> 
     if needs_nms:
         boxes = np.where(finite[:, None], np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1), 0.0)
         group = np.zeros_like(label) if choice.class_agnostic else label
-        finite &= grouped_nms(boxes, np.where(finite, score, 0.0), group, iou_threshold=choice.iou_threshold)
+        finite &= grouped_nms(boxes, np.where(finite, score, 0.0), group, iou_threshold=choice.iou_threshold, jobs=1)
     kept = np.flatnonzero(finite)
     kept = kept[np.argsort(-score[kept], kind="stable")][: choice.max_detections]
     in_image = isinstance(output, Sparse) and output.in_image_pixels
@@ -119,7 +119,8 @@ def _candidates(output: Output, choice: Choice) -> tuple[NDArray[np.int64], NDAr
             rows = np.flatnonzero(output.scores[np.arange(len(best)), best] >= threshold)
             labels = best[rows]
         return rows, labels, output.scores[rows, labels].astype(np.float64)
-    rows = np.flatnonzero(output.score >= np.float32(choice.score_threshold))
+    # A label below 0 names no class: padding or background.
+    rows = np.flatnonzero((output.score >= np.float32(choice.score_threshold)) & (output.label >= 0))
     return rows, output.label[rows].astype(np.int64), output.score[rows].astype(np.float64)
 
 

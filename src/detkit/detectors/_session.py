@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError, MissingExtraError, UsageError
 
-__all__ = ["Session", "open_session", "parse_device"]
+__all__ = ["Session", "open_session", "parse_device", "processors"]
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -34,14 +35,17 @@ class Session:
         What really runs, `session.get_providers()[0]`.
     device : str
         `cpu`, `cuda:0`, ...
+    path : str
+        Of the model file, for messages.
     """
 
     handle: Any
     provider: str
     device: str
+    path: str = ""
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """All outputs by name.
+        """All outputs by name, in memory of their own.
 
         Raises
         ------
@@ -50,10 +54,25 @@ class Session:
         """
         names = [o.name for o in self.handle.get_outputs()]
         try:
-            return dict(zip(names, self.handle.run(None, dict(feeds)), strict=True))
+            found = self._bound(feeds, names) if self.device.startswith("cuda") else self.handle.run(names, dict(feeds))
+            return dict(zip(names, found, strict=True))
         except Exception as error:  # onnxruntime raises its own unrelated classes
             shapes = ", ".join(f"{k} {v.dtype}{list(v.shape)}" for k, v in feeds.items())
-            raise InputError(f"the model fails on {shapes}: {_first_line(error)}") from error
+            message = f"the model fails on {shapes}: {_first_line(error)}"
+            raise InputError(message, path=self.path or None, hint=_RUN_HINT) from error
+
+    def _bound(self, feeds: Mapping[str, NDArray[Any]], names: list[str]) -> list[NDArray[Any]]:
+        """Outputs by IO binding: one copy to the device and one back, straight into the arrays handed out."""
+        binding = self.handle.io_binding()
+        for name, value in feeds.items():
+            binding.bind_cpu_input(name, value)
+        for name in names:
+            binding.bind_output(name, "cpu")
+        self.handle.run_with_iobinding(binding)
+        return list(binding.copy_outputs_to_cpu())
+
+
+_RUN_HINT = "sizes the file declares may be stale: try the size it was exported for (`--image-size`) and `--batch 1`"
 
 
 def parse_device(text: str) -> list[str]:
@@ -78,7 +97,13 @@ def parse_device(text: str) -> list[str]:
 
 
 def open_session(
-    path: str | Path, device: str = "auto", *, threads: int | None = None, fixed_shapes: bool = True
+    path: str | Path,
+    device: str = "auto",
+    *,
+    threads: int | None = None,
+    fixed_shapes: bool = True,
+    lanes: int = 1,
+    content: bytes | None = None,
 ) -> Session:
     """A session on a device; never a silent fallback to another one.
 
@@ -91,6 +116,10 @@ def open_session(
         For the CPU; by default one a processor.
     fixed_shapes : bool
         Whether every batch has one shape (an exhaustive search for convolutions pays then).
+    lanes : int
+        How many threads call `run` at the same time on the CPU; each computes too, so they share `threads`.
+    content : bytes, optional
+        The model itself where it is not what the file holds (converted to another precision).
 
     Returns
     -------
@@ -105,36 +134,81 @@ def open_session(
     MissingExtraError
         onnxruntime is not installed.
     """
-    try:
-        import onnxruntime as ort
-    except ImportError:
-        raise MissingExtraError("onnxruntime", "gpu") from None
+    ort = _onnxruntime()
     kind, _, number = device.partition(":")
     if kind != "cpu" and hasattr(ort, "preload_dlls"):
         _preload(ort)
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    wanted = ["CUDAExecutionProvider"] if kind == "auto" else [_PROVIDERS[kind]]
-    available = [p for p in wanted if p in ort.get_available_providers()]
-    if kind not in ("auto", "cpu") and not available:
+    available = [p for p in _wanted(kind) if p in ort.get_available_providers()]
+    if kind not in ("auto", "cpu") and _PROVIDERS[kind] not in available:
         raise UsageError(
             f"device `{device}` is not in this build of onnxruntime ({', '.join(ort.get_available_providers())})",
             hint='pip install "detkit[gpu]", and see `detkit doctor`',
         )
+    options = _options(ort, processors() if threads is None else threads, lanes)
     providers: list[Any] = [(p, _provider_options(p, number, fixed_shapes)) for p in available]
+    model = str(path) if content is None else content
     try:
-        handle = ort.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
+        handle = _started(ort, model, options, providers)
     except Exception as error:  # onnxruntime raises its own unrelated classes
-        raise InputError(f"cannot be loaded: {_first_line(error)}", path=path) from error
+        handle = _on_cpu(ort, model, options) if available else None
+        if handle is None:
+            raise InputError(f"cannot be loaded: {_first_line(error)}", path=path) from error
+        if kind != "auto":
+            raise _not_started(device, f": {_first_line(error)}") from error
     used = handle.get_providers()[0]
     if kind not in ("auto", "cpu") and used != _PROVIDERS[kind]:
-        raise UsageError(
-            f"device `{device}` did not start: onnxruntime would run on {used}",
-            hint="see `detkit doctor`, or choose `--device cpu`",
-        )
-    name = next(k for k, v in _PROVIDERS.items() if v == used) if used in _PROVIDERS.values() else used
-    return Session(handle, used, name if name == "cpu" else f"{name}:{number or 0}")
+        raise _not_started(device, f": onnxruntime would run on {used}")
+    name = next((k for k, v in _PROVIDERS.items() if v == used), used)
+    return Session(handle, used, f"{name}:{number or 0}" if name in ("cuda", "tensorrt") else name, str(path))
+
+
+def processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise MissingExtraError("onnxruntime", "gpu") from None
+    return onnxruntime
+
+
+def _wanted(kind: str) -> list[str]:
+    if kind == "auto":
+        return ["CUDAExecutionProvider"]
+    # What TensorRT cannot take runs on CUDA.
+    return [_PROVIDERS[kind], *(["CUDAExecutionProvider"] if kind == "tensorrt" else [])]
+
+
+def _options(ort: Any, threads: int, lanes: int) -> Any:
+    with contextlib.suppress(Exception):
+        ort.set_default_logger_severity(4)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = max(1, threads - lanes + 1)
+    # A thread that waits by spinning takes the processor from those that read images and decode answers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _started(ort: Any, model: str | bytes, options: Any, providers: list[Any]) -> Any:
+    names = [p if isinstance(p, str) else p[0] for p in providers]
+    rest = [] if "CPUExecutionProvider" in names else ["CPUExecutionProvider"]
+    return ort.InferenceSession(model, options, providers=[*providers, *rest])
+
+
+def _on_cpu(ort: Any, model: str | bytes, options: Any) -> Any | None:
+    """A session on the CPU, to tell a device that does not start from a model that cannot be loaded."""
+    try:
+        return _started(ort, model, options, [])
+    except Exception:  # the model is at fault: the first error says how
+        return None
+
+
+def _not_started(device: str, why: str) -> UsageError:
+    return UsageError(f"device `{device}` did not start{why}", hint="see `detkit doctor`, or choose `--device cpu`")
 
 
 def _provider_options(provider: str, number: str, fixed_shapes: bool) -> dict[str, Any]:
@@ -148,7 +222,6 @@ def _provider_options(provider: str, number: str, fixed_shapes: bool) -> dict[st
 
 def _preload(ort: Any) -> None:
     """Load NVIDIA's libraries from their wheels where they are installed; quiet where they are not."""
-    import contextlib
     import io
 
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):

@@ -16,6 +16,8 @@ SCHEMA = "detkit.evaluation/1"
 
 _HINT = "write one with `detkit eval TRUTH PREDICTIONS --format json`"
 _FRACTION = re.compile(r"(?:^|\.)(?:m?AP|AR|recall|precision|f1|coverage)[^.\]]*(?:\.\d+)?$")
+#: Sums of rounded shares may end a hair above 1: eleven elevenths are 1.0000000000000002.
+_MOST = 1 + 1e-12
 _POINT_COLUMNS = ("score", "tp", "fp", "fn")
 #: The code of the finding that says that class or image ids are shifted against the truth.
 _SHIFTED = "DK703"
@@ -110,7 +112,7 @@ class _Checker:
         found = number(value)
         if value is not None and found is None:
             raise self.wrong(place, f"is {_kind(value)}, expected a number or null")
-        if found is not None and math.isfinite(found) and is_fraction(key) and not 0 <= found <= 1:
+        if found is not None and math.isfinite(found) and is_fraction(key) and not 0 <= found <= _MOST:
             raise self.wrong(place, f"is {found:g}, expected 0 to 1, or null where it is undefined")
 
     def classes(self, result: Mapping[str, Any]) -> None:

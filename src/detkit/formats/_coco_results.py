@@ -16,6 +16,7 @@ from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._coco_json import decode, gc_paused, not_finite_finding, read_document, results_decoder
 from detkit.formats._coco_rows import Rows, first_seen, keypoint_rows, positions, shape_rows
+from detkit.formats._coco_scan import scan
 from detkit.formats._coco_truth import category_columns, image_columns
 from detkit.tables import Categories, Detections, Images, Ragged, Shapes, Source
 
@@ -40,6 +41,10 @@ def read_results(path: Path, options: ReadOptions) -> Detections:
 
 def _read(path: Path, options: ReadOptions) -> Detections:
     document = read_document(path)
+    if not options.with_extra and not options.with_shapes:
+        scanned = scan(document.data, str(path), options.jobs)
+        if scanned is not None:
+            return _build(scanned, "bbox", {}, options)
     content, not_finite = decode(document, None if options.with_extra else results_decoder(options.with_shapes))
     items, section = _records(content, path)
     by = _stated_by(items)
@@ -49,7 +54,8 @@ def _read(path: Path, options: ReadOptions) -> Detections:
         items, section = _records(content, path)
         by = _stated_by(items)
     del document
-    detections = _build(items, section, by, content if isinstance(content, dict) else {}, path, options)
+    rows = Rows(items, section, str(path))
+    detections = _build(rows, by, content if isinstance(content, dict) else {}, options)
     return replace(detections, findings=(*detections.findings, *not_finite_finding(not_finite, path)))
 
 
@@ -77,10 +83,7 @@ def _stated_by(items: list[Any]) -> str:
     return "none"
 
 
-def _build(
-    items: list[Any], section: str, by: str, whole: dict[str, Any], path: Path, options: ReadOptions
-) -> Detections:
-    rows = Rows(items, section, str(path))
+def _build(rows: Rows, by: str, whole: dict[str, Any], options: ReadOptions) -> Detections:
     findings: list[Finding] = []
     image_ids, _ = rows.ids("image_id")
     category_ids, _ = rows.ids("category_id")

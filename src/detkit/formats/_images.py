@@ -185,8 +185,11 @@ def parse_image_sizes(text: str) -> ImageSizes:
     path = Path(text)
     if not path.is_file():
         raise UsageError(f"image sizes: `{text}` is neither a size like `640x480` nor a file")
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        rows = [row for row in csv.reader(handle) if row]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            rows = [row for row in csv.reader(handle) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"is not a CSV text: {error}", path=path) from None
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     columns = [
         next((header.index(n) for n in names if n in header), None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from detkit.kernels import accumulate, iou, match, nms
+from detkit.kernels import accumulate, fusion, iou, json_rows, match, nms, soft_nms
 
 __all__ = ["cache_folder", "warm_up"]
 
@@ -28,7 +28,13 @@ def warm_up() -> dict[str, bool]:
         np.linspace(0, 1, 101),
     )
     iou.pairwise_iou(boxes, boxes)
+    json_rows.scan_results(b'[{"image_id":1,"category_id":1,"bbox":[0,0,1,1],"score":0.5}]')
     nms.nms(boxes, one)
+    zero = np.zeros(1, np.int64)
+    nms.grouped_nms(boxes, one, zero, overlap="diou")
+    soft_nms.grouped_soft_nms(boxes, one, zero)
+    soft_nms.grouped_matrix_nms(boxes, one, zero)
+    fusion.fuse(boxes, one, zero, zero, one)
     return {
         kernel.py_func.__name__.strip("_"): _was_compiled(kernel) for kernel in _kernels() if hasattr(kernel, "stats")
     }
@@ -43,7 +49,17 @@ def cache_folder() -> str:
 
 def _kernels() -> list[Any]:
     """The kernels that Python calls; those called by kernels are compiled into them."""
-    return [iou._matrix, nms._suppress, match._cells, accumulate._accumulate]
+    return [
+        iou._matrix,
+        nms._suppress,
+        nms._suppress_diou,
+        soft_nms._soften,
+        soft_nms._decay,
+        fusion._cluster,
+        json_rows._records,
+        match._cells,
+        accumulate._accumulate,
+    ]
 
 
 def _was_compiled(kernel: Any) -> bool:

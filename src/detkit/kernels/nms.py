@@ -1,14 +1,15 @@
-"""Greedy non-maximum suppression, one group (image and class) after the other."""
+"""Non-maximum suppression, one group (image and class) after the other: greedy, by plain IoU or by distance IoU."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detkit.kernels._jit import jit, readonly
-from detkit.kernels.iou import _boxes, box_iou
+from detkit.kernels._groups import grouped, in_threads
+from detkit.kernels._jit import jit
+from detkit.kernels.iou import box_iou
 
 __all__ = ["grouped_nms", "nms"]
 
@@ -30,6 +31,43 @@ def _suppress(xywh: Any, starts: Any, iou_threshold: float, limit: int, keep: An
                 kept += 1
 
 
+@jit
+def box_diou(a: Any, i: int, b: Any, j: int) -> float:
+    """IoU less the squared distance of the centres over the squared diagonal of the box around both.
+
+    Source: Zheng et al. 2020, Distance-IoU Loss, equation 7.
+    """
+    overlap = box_iou(a, i, b, j, False)
+    dx = (a[i, 0] + a[i, 2] / 2) - (b[j, 0] + b[j, 2] / 2)
+    dy = (a[i, 1] + a[i, 3] / 2) - (b[j, 1] + b[j, 3] / 2)
+    width = max(a[i, 0] + a[i, 2], b[j, 0] + b[j, 2]) - min(a[i, 0], b[j, 0])
+    height = max(a[i, 1] + a[i, 3], b[j, 1] + b[j, 3]) - min(a[i, 1], b[j, 1])
+    diagonal = width * width + height * height
+    if diagonal <= 0:
+        return overlap
+    return overlap - (dx * dx + dy * dy) / diagonal  # type: ignore[no-any-return]
+
+
+@jit
+def _suppress_diou(xywh: Any, starts: Any, iou_threshold: float, limit: int, keep: Any) -> None:
+    for group in range(starts.shape[0] - 1):
+        kept = 0
+        for i in range(starts[group], starts[group + 1]):
+            if kept == limit:
+                break
+            survives = True
+            for j in range(starts[group], i):
+                if keep[j] and box_diou(xywh, i, xywh, j) > iou_threshold:
+                    survives = False
+                    break
+            if survives:
+                keep[i] = True
+                kept += 1
+
+
+_KERNELS = {"iou": _suppress, "diou": _suppress_diou}
+
+
 def grouped_nms(
     xywh: ArrayLike,
     score: ArrayLike,
@@ -37,6 +75,8 @@ def grouped_nms(
     *,
     iou_threshold: float = 0.45,
     max_detections: int | None = None,
+    overlap: Literal["iou", "diou"] = "iou",
+    jobs: int | None = None,
 ) -> NDArray[np.bool_]:
     """Which boxes survive when each group is suppressed on its own.
 
@@ -49,9 +89,13 @@ def grouped_nms(
     group : (N,) array_like of int
         Boxes of different groups never suppress each other (a number for each image and class).
     iou_threshold : float
-        A box is removed if its IoU with a kept box of its group is greater than this.
+        A box is removed if its overlap with a kept box of its group is greater than this.
     max_detections : int, optional
         Most boxes kept in a group.
+    overlap : {"iou", "diou"}
+        `diou` takes the distance of the centres off, so that close neighbours survive (Zheng et al. 2020).
+    jobs : int, optional
+        Threads; by default one a processor. The result does not depend on it.
 
     Returns
     -------
@@ -61,25 +105,19 @@ def grouped_nms(
     Raises
     ------
     ValueError
-        Wrong shapes, values that are not finite, or a threshold outside [0, 1].
+        Wrong shapes, values that are not finite, a threshold outside [0, 1], or an unknown overlap.
     """
-    boxes = _boxes(xywh, "xywh")
-    score = np.asarray(score, dtype=np.float64)
-    group = np.asarray(group, dtype=np.int64)
-    if score.shape != (len(boxes),) or group.shape != (len(boxes),):
-        raise ValueError(f"`score` and `group` need shape ({len(boxes)},), found {score.shape} and {group.shape}")
-    if not np.isfinite(score).all():
-        raise ValueError("`score` holds a value that is not finite")
     if not 0 <= iou_threshold <= 1:
         raise ValueError(f"`iou_threshold` is {iou_threshold}, expected 0 to 1")
-    order = np.lexsort((-score, group))
-    ordered = group[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]) if len(order) else [True])
-    keep = np.zeros(len(boxes), np.bool_)
-    limit = len(boxes) if max_detections is None else int(max_detections)
-    _suppress(readonly(boxes[order], np.float64), readonly(starts, np.int64), float(iou_threshold), limit, keep)
-    survives = np.empty(len(boxes), np.bool_)
-    survives[order] = keep
+    if overlap not in _KERNELS:
+        raise ValueError(f"`overlap` is {overlap!r}, expected one of {', '.join(_KERNELS)}")
+    found = grouped(xywh, score, group)
+    keep = np.zeros(len(found.order), np.bool_)
+    limit = len(keep) if max_detections is None else int(max_detections)
+    kernel = _KERNELS[overlap]
+    in_threads(lambda starts: kernel(found.xywh, starts, float(iou_threshold), limit, keep), found.starts, jobs)
+    survives = np.empty(len(keep), np.bool_)
+    survives[found.order] = keep
     return survives
 
 

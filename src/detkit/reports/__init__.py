@@ -6,8 +6,8 @@ one class's accumulation table, columns) has a function of its own here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from json import dumps  # not `import json`: this room has a module of that name
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,4 +121,4 @@ def write_columns(columns: Mapping[str, Sequence[Any]], target: str | Path, *, o
 
 
 def _as_json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"

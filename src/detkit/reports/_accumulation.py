@@ -8,7 +8,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from detkit.errors import UsageError
-from detkit.reports._table import number, table
+from detkit.reports._table import number, printable, table
+from detkit.reports.markdown import escape
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
@@ -50,11 +51,11 @@ def render_class(result: Evaluation, category: str, format: str) -> str:
     cells = [_cells(row) for row in rows]
     if format == "markdown":
         lines = ["| " + " | ".join(_HEADER) + " |", "|" + " --- |" * len(_HEADER)]
-        return "\n".join([*lines, *("| " + " | ".join(c) + " |" for c in cells)]) + "\n"
+        return "\n".join([*lines, *("| " + " | ".join(map(escape, c)) + " |" for c in cells)]) + "\n"
     protocol = result.protocol
     sign = ">" if protocol.strict_iou else ">="
     lines = [
-        f"{category}: {mine.ground_truths} truths, {len(rows)} detections, match at IoU {sign} "
+        f"{printable(category)}: {mine.ground_truths} truths, {len(rows)} detections, match at IoU {sign} "
         f"{protocol.iou_thresholds[protocol.reference_threshold]:g}",
         "",
         *table(_HEADER, cells),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["gate_lines", "render"]
+__all__ = ["escape", "gate_lines", "render"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|])")
 
@@ -44,24 +44,25 @@ def render(result: Evaluation, gate: GateReport | None = None) -> str:
     lines += ["<details><summary>Classes</summary>", "", *_table(["class", *names, "truths", "detections"], rows)]
     lines += ["", "</details>", ""]
     for finding in result.findings:
-        lines.append(f"- {finding.severity} {finding.code}: {_escape(finding.message)}")
+        lines.append(f"- {finding.severity} {finding.code}: {escape(finding.message)}")
     return "\n".join(lines).rstrip() + "\n"
 
 
 def gate_lines(gate: GateReport) -> list[str]:
     """The verdict and a row per rule."""
-    lines = [f"**Verdict**: {_escape(headline(gate))}", ""]
+    lines = [f"**Verdict**: {escape(headline(gate))}", ""]
     rows = [[r.metric, r.value_text, r.limit_text, r.margin_text, r.verdict] for r in gate.rows]
     lines += [*_table(["metric", "value", "limit", "margin", "verdict"], rows), ""]
     notes = [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
-    lines += [f"- {_escape(n)}" for n in dict.fromkeys([*gate.problems, *notes])]
+    lines += [f"- {escape(n)}" for n in dict.fromkeys([*gate.problems, *notes])]
     return [*lines, ""] if notes or gate.problems else lines
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    return [*lines, *("| " + " | ".join(_escape(c) for c in row) + " |" for row in rows)]
+    return [*lines, *("| " + " | ".join(escape(c) for c in row) + " |" for row in rows)]
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """The text as Markdown shows it literally, control characters spelt out."""
     return _SPECIAL.sub(r"\\\1", html.escape(printable(text), quote=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from detkit.reports._table import number, table
+from detkit.reports._table import number, printable, table
 from detkit.reports._verdict import headline
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def gate_lines(gate: GateReport) -> list[str]:
     lines = table(header, rows, left=2 if several else 1, flexible=1 if several else 0)
     notes = [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
     for note in dict.fromkeys([*gate.problems, *notes, *gate.notes]):
-        lines.append(f"  {note}")
+        lines.append(f"  {printable(note)}")
     return [*lines, f"verdict: {headline(gate)}"]
 
 

@@ -46,4 +46,6 @@ def get(name: str, iou_type: str = "bbox", **settings: Any) -> Protocol:
     changed = {key: value for key, value in settings.items() if value is not None}
     if "area_ranges" in changed and protocol.match_rule == "best":
         raise UsageError(f"protocol `{name}` has no area ranges")
+    if "sigmas" in changed and iou_type != "keypoints":
+        raise UsageError(f"sigmas belong to iou type keypoints, not to {iou_type}")
     return replace(protocol, **changed)
