@@ -58,7 +58,7 @@ class Request:
     batch: int | None = None
     precision: str | None = None
     names: int | None = None
-    choice: Choice = Choice()
+    choice: Choice = field(default_factory=Choice)
     threads: int | None = None
     jobs: int | None = None
 
@@ -204,9 +204,7 @@ def open_detector(request: Request, device: str = "auto") -> Detector:
     session = open_session(request.model, device, threads=threads, lanes=lanes, content=content)
     lanes = lanes if session.device == "cpu" else 1
     usual = 1 if session.device == "cpu" else _BATCH_ON_GPU
-    detector = Detector(
-        request, graph, recognised, preparation, session, fixed or request.batch or usual, lanes
-    )
+    detector = Detector(request, graph, recognised, preparation, session, fixed or request.batch or usual, lanes)
     return _tried(detector, may_shrink=fixed is None and request.batch is None)
 
 

@@ -70,7 +70,8 @@ def _sampled(output: Output, source: int, frame: Frame, box: tuple[int, int, int
         values = _from_prototypes(output, source)
     to_mask = (values.shape[1] / frame.network_size[0], values.shape[0] / frame.network_size[1])
     area = tuple(
-        (e * frame.scale[i % 2] + frame.offset[i % 2]) * to_mask[i % 2] for i, e in enumerate((left, top, right, bottom))
+        (e * frame.scale[i % 2] + frame.offset[i % 2]) * to_mask[i % 2]
+        for i, e in enumerate((left, top, right, bottom))
     )
     return _resized(Image.fromarray(values), area, (right - left, bottom - top))
 
@@ -89,7 +90,9 @@ def _resized(image: Any, area: tuple[float, ...], size: tuple[int, int]) -> NDAr
 
     inside = (max(area[0], 0.0), max(area[1], 0.0), min(area[2], image.width), min(area[3], image.height))
     if inside != area:
-        border = 2 + int(np.ceil(max(inside[0] - area[0], inside[1] - area[1], area[2] - inside[2], area[3] - inside[3])))
+        border = 2 + int(
+            np.ceil(max(inside[0] - area[0], inside[1] - area[1], area[2] - inside[2], area[3] - inside[3]))
+        )
         wider = Image.new("F", (image.width + 2 * border, image.height + 2 * border))
         wider.paste(image, (border, border))
         image, area = wider, tuple(edge + border for edge in area)

@@ -1,8 +1,9 @@
 """What a run has found so far, on disk: chunks of images that are whole or absent, and the settings they depend on.
 
-A run writes to `.NAME.part/` beside its target: `state.json` says which model, images and settings the answers belong
-to, `chunk-000000.npz` holds the rows of so many images. A chunk is moved into place when it is complete, so a killed run
-leaves whole chunks and nothing else that counts; the batches of a chunk are the same in every run, so the answers are.
+A run writes to `.NAME.part/` beside its target: `state.json` says which model, images and settings the answers
+belong to, `chunk-000000.npz` holds the rows of so many images. A chunk is moved into place when it is complete, so a
+killed run leaves whole chunks and nothing else that counts; the batches of a chunk are the same in every run, so the
+answers are.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from detkit.errors import OutputError, UsageError
 from detkit.findings import Finding
 from detkit.ragged import Ragged, Shapes
 
-__all__ = ["Answer", "Columns", "Parts", "part_folder"]
+__all__ = ["Answer", "Columns", "Parts", "locked", "part_folder", "remove_parts", "start_parts"]
 
 _SCHEMA = "detkit.prediction-parts/1"
 _CHUNK = re.compile(r"chunk-(\d{6,})\.npz")
@@ -153,10 +154,10 @@ class Parts:
 
     def remove(self) -> None:
         """Delete the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_parts(self.folder)
 
 
-def start(
+def start_parts(
     folder: Path, state: Mapping[str, Any], images: int, chunk: int, *, resume: bool, overwrite: bool
 ) -> tuple[Parts, list[int]]:
     """The part folder of a run, new or taken over, and the chunks in it.
@@ -210,6 +211,11 @@ def start(
     return Parts(folder, images, chunk), []
 
 
+def remove_parts(folder: Path) -> None:
+    """Delete a part folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Nobody else works in this folder; the system lets go when the process ends, however it ends."""
@@ -224,7 +230,9 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise OutputError(f"{folder}: another run is writing here", hint="wait for it, or choose another name") from None
+            raise OutputError(
+                f"{folder}: another run is writing here", hint="wait for it, or choose another name"
+            ) from None
         try:
             yield
         finally:
@@ -319,9 +327,7 @@ def _joined(paths: Sequence[Path], names: Sequence[str]) -> Columns:
     sizes = _stacked([head["sizes"] for head in heads], (2,), np.float64)
     others = list(_each(paths, "keypoints", "polygons", "rle", "rle_length", "rle_size"))
     keypoints, shapes = _keypoints(others, rows), _shapes(others, rows)
-    return Columns(
-        counts, sizes, out["label"], out["xywh"], out["score"], keypoints, shapes, tuple(findings)
-    )
+    return Columns(counts, sizes, out["label"], out["xywh"], out["score"], keypoints, shapes, tuple(findings))
 
 
 def _each(paths: Sequence[Path], *names: str) -> Iterator[dict[str, NDArray[Any]]]:

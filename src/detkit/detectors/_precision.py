@@ -51,7 +51,9 @@ def _weight_kinds(path: str | Path) -> dict[str, int]:
     """Number of weights by kind."""
     found: dict[str, int] = {}
     model = load_model(path)
-    constants = [a.t for node in model.graph.node if node.op_type == "Constant" for a in node.attribute if a.HasField("t")]
+    constants = [
+        a.t for node in model.graph.node if node.op_type == "Constant" for a in node.attribute if a.HasField("t")
+    ]
     for weight in [*model.graph.initializer, *constants]:
         count = 1
         for d in weight.dims:

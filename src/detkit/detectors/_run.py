@@ -1,9 +1,9 @@
 """The pipeline: read, prepare, infer, decode, suppress; every stage in threads, answers in image order.
 
-Images are read and prepared by a pool of threads, straight into their places in a batch. Each batch then has a thread of
-its own that waits for its images, passes the model and decodes the answer, while other batches are being read: as many
-batches are in flight as there are lanes, and a few more, so memory stays flat. On the CPU several lanes compute at the
-same time, on other devices there is one and inference has one thread for itself.
+Images are read and prepared by a pool of threads, straight into their places in a batch. Each batch then has a thread
+of its own that waits for its images, passes the model and decodes the answer, while other batches are being read: as
+many batches are in flight as there are lanes, and a few more, so memory stays flat. On the CPU several lanes compute
+at the same time, on other devices there is one and inference has one thread for itself.
 """
 
 from __future__ import annotations

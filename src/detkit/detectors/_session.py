@@ -61,6 +61,11 @@ class Session:
             message = f"the model fails on {shapes}: {_first_line(error)}"
             raise InputError(message, path=self.path or None, hint=_RUN_HINT) from error
 
+    def versions(self) -> dict[str, Any]:
+        """What computes: version of onnxruntime, and threads in one operator."""
+        threads = self.handle.get_session_options().intra_op_num_threads
+        return {"onnxruntime": str(_onnxruntime().__version__), "operator_threads": int(threads)}
+
     def _bound(self, feeds: Mapping[str, NDArray[Any]], names: list[str]) -> list[NDArray[Any]]:
         """Outputs by IO binding: one copy to the device and one back, straight into the arrays handed out."""
         binding = self.handle.io_binding()

@@ -95,12 +95,16 @@ def align(
     findings += notes
     new_image, new_class = image_of[detections.image_index], category_of[detections.category_index]
     scored = (new_image >= 0) & (new_class >= 0)
-    rows = np.flatnonzero(scored)
-    rows = rows[np.argsort(new_image[rows], kind="stable")]
+    outside = int(np.count_nonzero(new_image < 0))
+    kept = detections
+    if not scored.all() or (np.diff(new_image) < 0).any():
+        rows = np.flatnonzero(scored)
+        rows = rows[np.argsort(new_image[rows], kind="stable")]
+        kept, new_image, new_class = detections.take(rows), new_image[rows], new_class[rows]
     aligned = replace(
-        detections.take(rows),
-        image_index=freeze(new_image[rows], np.int64),
-        category_index=freeze(new_class[rows], np.int64),
+        kept,
+        image_index=freeze(new_image, np.int64),
+        category_index=freeze(new_class, np.int64),
         images=truth.images,
         categories=categories,
     )
@@ -110,8 +114,8 @@ def align(
         replace(truth, categories=categories),
         aligned,
         predicted,
-        outside=int(np.count_nonzero(new_image < 0)),
-        unmapped=int(np.count_nonzero((new_image >= 0) & (new_class < 0))),
+        outside=outside,
+        unmapped=int(np.count_nonzero(~scored)) - outside,
         classes_by=classes_by,
         findings=tuple(findings),
     )

@@ -99,15 +99,17 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
     rows = truth.annotations
     gt_image, gt_class = image_place[rows.image_index], class_place[rows.category_index]
     dt_image, dt_class = image_place[detections.image_index], class_place[detections.category_index]
-    if not protocol.class_wise:
-        gt_tie, dt_tie = gt_class, dt_class
+    if protocol.class_wise:
+        gt_order = _radix(_radix(None, gt_image, len(images)), gt_class, len(classes))
+        dt_order = np.argsort(-detections.score, kind="stable")
+        dt_order = _radix(_radix(dt_order, dt_image, len(images)), dt_class, len(classes))
+    else:
+        gt_order = _radix(_radix(None, gt_class, len(classes)), gt_image, len(images))
+        dt_order = _radix(None, dt_class, len(classes))
+        dt_order = dt_order[np.argsort(-detections.score[dt_order], kind="stable")]
+        dt_order = _radix(dt_order, dt_image, len(images))
         gt_class, dt_class = np.zeros_like(gt_class), np.zeros_like(dt_class)
         classes = np.array([-1])
-        gt_order = np.lexsort((gt_tie, gt_image))
-        dt_order = np.lexsort((dt_tie, -detections.score, dt_image))
-    else:
-        gt_order = np.argsort(gt_class * len(images) + gt_image, kind="stable")
-        dt_order = np.lexsort((-detections.score, dt_class * len(images) + dt_image))
     gt_key = (gt_class * len(images) + gt_image)[gt_order]
     dt_key = (dt_class * len(images) + dt_image)[dt_order]
     rank = _ranks(dt_key)
@@ -147,6 +149,16 @@ def class_names(categories: Categories, layout: Layout) -> list[tuple[object, st
         return [(None, "all classes")]
     return [(categories.ids[k].item() if hasattr(categories.ids[k], "item") else categories.ids[k], categories.names[k])
             for k in layout.classes]  # fmt: skip
+
+
+def _radix(order: Index | None, key: Index, size: int) -> Index:
+    """The order, stably sorted by a key from 0 to size - 1, sixteen bits at a time (NumPy counts those)."""
+    if order is None:
+        order = np.arange(len(key))
+    for shift in range(0, max(1, (size - 1).bit_length()), 16):
+        digit = ((key >> shift) & 0xFFFF).astype(np.uint16)
+        order = order[np.argsort(digit[order], kind="stable")]
+    return order
 
 
 def _inverse(order: Index) -> Index:

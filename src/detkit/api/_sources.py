@@ -1,0 +1,148 @@
+"""Which images a model is run on: those of a folder, a list, a video, or those of a dataset with its ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detkit import formats
+from detkit.errors import InputError
+from detkit.findings import Finding
+from detkit.formats import ReadOptions
+from detkit.tables import Dataset
+
+if TYPE_CHECKING:
+    from detkit.detectors import Pictures
+
+__all__ = ["Source", "source_of"]
+
+_SPLITS = ("val", "valid", "validation", "test")
+#: What may hold a dataset in one file.
+_DATASET_FILES = (".json", ".yaml", ".yml", ".xml", ".csv", ".zip", ".tar", ".tgz", ".gz")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Pictures to run, and the dataset that names them where there is one (then row for row its images)."""
+
+    pictures: Pictures
+    truth: Dataset | None
+    findings: tuple[Finding, ...]
+
+
+def source_of(images: str | Path | Dataset, settings: Any) -> Source:
+    """The pictures to run.
+
+    Parameters
+    ----------
+    images : path-like or Dataset
+    settings : PredictSettings
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    InputError
+        Nothing there, or nothing that can be run.
+    """
+    from detkit import detectors
+
+    every = detectors.check_every(settings.every)
+    if settings.truth is not None:
+        return _of_truth(images, settings, every)
+    if isinstance(images, Dataset):
+        return _of_dataset(images, settings)
+    found = _as_dataset(images, settings)
+    if found is not None:
+        return _of_dataset(found, settings)
+    return Source(detectors.find_pictures(images, every=every), None, ())
+
+
+def _of_truth(images: str | Path | Dataset, settings: Any, every: int) -> Source:
+    from detkit import detectors
+
+    truth = settings.truth
+    same = images is truth or (
+        not isinstance(images, Dataset) and not isinstance(truth, Dataset) and _is_same(images, truth)
+    )
+    dataset = truth if isinstance(truth, Dataset) else _read(truth, settings.truth_format, settings)
+    if same or isinstance(images, Dataset):
+        return _of_dataset(dataset, settings)
+    other = _as_dataset(images, settings) if not Path(images).is_dir() else None
+    if other is not None:
+        names = (other.images.file_names, other.images.paths)
+        found = detectors.Pictures(*names)
+    else:
+        found = detectors.find_pictures(images, every=every)
+    part, note = _split(dataset, settings)
+    matched = detectors.match_pictures(found, part.images.file_names)
+    return _checked(Source(matched, part, (*part.findings, *note)))
+
+
+def _is_same(a: str | Path, b: str | Path) -> bool:
+    return Path(a).resolve() == Path(b).resolve()
+
+
+def _as_dataset(images: str | Path, settings: Any) -> Dataset | None:
+    """The dataset that a path is; None for a folder, a list or a file of images."""
+    path = Path(images)
+    if settings.source_format == "images":
+        return None
+    if settings.source_format != "auto":
+        return _read(path, settings.source_format, settings)
+    if path.is_file() and path.suffix.lower() in _DATASET_FILES:
+        return _read(path, "auto", settings)
+    if not path.is_dir():
+        return None
+    try:
+        found = _read(path, formats.detect(path, "dataset"), settings)
+    except InputError:
+        return None
+    # Labels that lie beside images without naming a class are no reason to take another road.
+    return found if found.categories.has_names else None
+
+
+def _read(path: str | Path, format: str, settings: Any) -> Dataset:
+    names = None if settings.names is None or settings.truth is None else tuple(settings.names)
+    return formats.read_dataset(path, format, ReadOptions(names=names, with_shapes=False, with_extra=False))
+
+
+def _of_dataset(dataset: Dataset, settings: Any) -> Source:
+    from detkit import detectors
+
+    part, note = _split(dataset, settings)
+    pictures = detectors.Pictures(part.images.file_names, part.images.paths)
+    return _checked(Source(pictures, part, (*part.findings, *note)))
+
+
+def _checked(source: Source) -> Source:
+    """The source, once it is known that it has images whose files are there."""
+    missing = sum(path is None for path in source.pictures.paths)
+    if missing == len(source.pictures):
+        what = "has no images" if not missing else f"none of its {missing} images was found on this machine"
+        place = source.truth.source.path if source.truth is not None and source.truth.source is not None else None
+        raise InputError(
+            f"the dataset {what}", path=place, hint="give their folder: `detkit predict MODEL IMAGES --truth DATASET`"
+        )
+    return source
+
+
+def _split(dataset: Dataset, settings: Any) -> tuple[Dataset, list[Finding]]:
+    """The images of the split asked for; by default of the one that is usually scored, where there are several."""
+    known = list(dataset.splits)
+    wanted = settings.split
+    if wanted is None and len(known) > 1:
+        wanted = next((name for name in _SPLITS if name in known), None)
+    if wanted in (None, "all"):
+        return dataset, []
+    if wanted not in known:
+        raise InputError(f"no split `{wanted}`; the dataset has {', '.join(known) or 'none'}")
+    part = dataset.take_images(dataset.splits[wanted])
+    if settings.split is not None:
+        return part, []
+    others = ", ".join(name for name in known if name != wanted)
+    message = f"split `{wanted}` is run (not {others}; `--split all` runs every image)"
+    return replace(part), [Finding("DK110", message)]

@@ -1,0 +1,369 @@
+"""Run ONNX detectors over images."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from detkit import files, formats
+from detkit.api._classes import Classes, classes_of
+from detkit.api._running import Report, Run, all_bad, table_of
+from detkit.api._sources import source_of
+from detkit.errors import UsageError
+from detkit.findings import Finding, Loss, plural
+from detkit.tables import Dataset, Detections
+
+if TYPE_CHECKING:
+    from detkit.detectors import Detector, Request
+
+__all__ = ["PROFILES", "PredictSettings", "Prediction", "predict"]
+
+#: Thresholds for scoring, and for looking.
+PROFILES: Mapping[str, Mapping[str, Any]] = {
+    "eval": {"score_threshold": 0.001, "iou_threshold": 0.65, "multi_label": True},
+    "deploy": {"score_threshold": 0.25, "iou_threshold": 0.45, "multi_label": False},
+}
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """How `predict` runs a model; fields left None take what the model or the profile says.
+
+    Parameters
+    ----------
+    family : str, optional
+        By default recognised from the graph.
+    values : mapping of str to str
+        What the graph does not say: `color scale mean std resize pad labels background anchors`.
+    device : str or sequence of str
+        `auto`, `cpu`, `cuda`, `cuda:0,2`, ...; a sequence of single devices is a worker process each.
+    batch : int, optional
+    image_size : (width, height), optional
+        Of the network input, where the model leaves it free.
+    names : sequence of str, optional
+        Class names in the order of the model's classes.
+    label_base : {"0", "1", "coco91"}, optional
+        What the model's class numbers count from.
+    profile : {"eval", "deploy"}
+    score_threshold, iou_threshold : float, optional
+    multi_label : bool, optional
+        A box may be of several classes.
+    max_detections : int
+        Per image.
+    class_agnostic : bool
+        Boxes of different classes suppress each other too.
+    truth : path-like or Dataset, optional
+        Images, image ids and class ids are this dataset's.
+    source_format, truth_format : str
+        Format of `images` (`images` takes a folder as plain images) and of the truth.
+    split : str, optional
+        `all` for every image; by default `val` (or `test`) where a dataset has several splits.
+    precision : {"fp32", "fp16"}, optional
+    threads, jobs : int, optional
+        Threads that compute on the CPU, and threads that read images.
+    every : int
+        Every n-th frame of a video.
+    """
+
+    family: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    device: str | Sequence[str] = "auto"
+    batch: int | None = None
+    image_size: tuple[int, int] | None = None
+    names: Sequence[str] | None = None
+    label_base: str | None = None
+    profile: str = "eval"
+    score_threshold: float | None = None
+    iou_threshold: float | None = None
+    multi_label: bool | None = None
+    max_detections: int = 300
+    class_agnostic: bool = False
+    truth: str | Path | Dataset | None = None
+    source_format: str = "auto"
+    truth_format: str = "auto"
+    split: str | None = None
+    precision: str | None = None
+    threads: int | None = None
+    jobs: int | None = None
+    every: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a run found and how it ran.
+
+    Parameters
+    ----------
+    detections : Detections
+    model : mapping
+        Path, SHA-256, family and why, producer.
+    settings : mapping
+        Everything the answers depend on.
+    assumptions : tuple of str
+        What was taken for granted about the model, a line each.
+    device, provider : str
+        What really ran.
+    images, unreadable, resumed : int
+        How many there are; could not be read; were answered by an earlier run.
+    seconds : float
+        For the images answered now, without loading the model.
+    target, format : str, optional
+        What was written.
+    findings : tuple of Finding
+    losses : tuple of Loss
+    """
+
+    detections: Detections
+    model: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    assumptions: tuple[str, ...]
+    device: str
+    provider: str
+    images: int
+    unreadable: int
+    resumed: int
+    seconds: float
+    target: str | None
+    format: str | None
+    findings: tuple[Finding, ...]
+    losses: tuple[Loss, ...]
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Speed of the images answered now, None where there were none."""
+        count = self.images - self.resumed
+        return count / self.seconds if count and self.seconds > 0 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, schema `detkit.prediction/1`."""
+        rows = len(self.detections)
+        return {
+            "schema": "detkit.prediction/1",
+            "model": dict(self.model),
+            "settings": dict(self.settings),
+            "assumptions": list(self.assumptions),
+            "device": self.device,
+            "provider": self.provider,
+            "images": self.images,
+            "unreadable": self.unreadable,
+            "resumed": self.resumed,
+            "detections": rows,
+            "seconds": self.seconds,
+            "images_per_second": self.images_per_second,
+            "output": None if self.target is None else {"path": self.target, "format": self.format},
+            "findings": [f.to_dict() for f in self.findings],
+            "losses": [loss.to_dict() for loss in self.losses],
+        }
+
+
+def predict(
+    model: str | Path,
+    images: str | Path | Dataset,
+    target: str | Path | None = None,
+    settings: PredictSettings | None = None,
+    *,
+    format: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Report | None = None,
+    announce: Callable[[Sequence[str]], None] | None = None,
+    **changes: Any,
+) -> Prediction:
+    """Run an ONNX detector over images.
+
+    Parameters
+    ----------
+    model : path-like
+        ONNX file.
+    images : path-like or Dataset
+        Folder, glob pattern, list file, image, video, or a dataset in any format.
+    target : path-like, optional
+        Where to write; without it the detections are returned only.
+    settings : PredictSettings, optional
+    format : str, optional
+        Of the target; by default told by its suffix.
+    resume : bool
+        Go on with a run to the same target that was interrupted.
+    overwrite : bool
+    progress : callable, optional
+        Is called with (images answered, images in all).
+    announce : callable, optional
+        Is called once, before the first image, with lines that say what was assumed.
+    **changes
+        Fields of `PredictSettings`.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    UsageError
+        A device that does not start, settings that do not fit the model, an interrupted run of other settings.
+    InputError
+        Model or images cannot be read or recognised, or no image could be read.
+    OutputError
+        The target exists, or an interrupted run to it does.
+
+    Examples
+    --------
+    >>> detkit.predict("yolox.onnx", "photos/", "found.json").images  # doctest: +SKIP
+    """
+    from detkit import detectors
+
+    settings = replace(settings or PredictSettings(), **changes)
+    name = None if target is None else _target_format(target, format, overwrite)
+    devices = _devices(settings.device)
+    source = source_of(images, settings)
+    names = _names(model, settings)
+    request = _request(model, settings, names, source.truth)
+    detector = detectors.open_detector(request, devices[0])
+    request = replace(request, batch=detector.batch)
+    classes = classes_of(names, detector.classes, source.truth, settings.label_base)
+    record = _record(detector, request, classes)
+    facts = (_model(detector), (*detector.assumptions(), *_choices(settings, detector)))
+    findings = [*source.findings, *source.pictures.findings, *detector.findings, *classes.findings]
+    if announce is not None:
+        announce([*facts[1], f"{plural(len(source.pictures), 'image')}, {_where(devices, detector)}"])
+    used = (detector.session.device, detector.session.provider)
+    with tempfile.TemporaryDirectory(prefix="detkit-") as scratch:
+        folder = detectors.part_folder(Path(scratch) / "run" if target is None else target)
+        with detectors.locked(folder):
+            run = Run(devices, request, detector, source.pictures, progress)
+            del detector
+            state = {"model": facts[0]["sha256"], "images": source.pictures.digest(), **record}
+            columns, resumed, seconds = run.answered(folder, state, resume=resume, overwrite=overwrite)
+            unreadable = int((columns.counts < 0).sum())
+            if unreadable == len(source.pictures):
+                detectors.remove_parts(folder)
+                raise all_bad(columns.findings)
+            detections, more = table_of(columns, source, classes)
+            findings += [*columns.findings, *more]
+            losses: list[Loss] = []
+            if target is not None and name is not None:
+                losses = formats.write_detections(detections, target, name, overwrite=overwrite)
+            detectors.remove_parts(folder)
+    return Prediction(
+        replace(detections, findings=tuple(findings)),
+        *(facts[0], record, facts[1], *used),
+        *(len(source.pictures), unreadable, resumed, seconds),
+        *(None if target is None else str(target), name, tuple(findings), tuple(losses)),
+    )
+
+
+def _target_format(target: str | Path, format: str | None, overwrite: bool) -> str:
+    known = formats.names("detections", "write")
+    name = format or formats.format_of_target(target, "detections")
+    if name is None:
+        raise UsageError(
+            f"{target}: the name does not tell the format",
+            hint=f"end it in .json or .csv, or name it with --format: {', '.join(known)}",
+        )
+    if name not in known:
+        raise UsageError(f"format `{name}` does not write predictions; those that do: {', '.join(known)}")
+    # Before the run, not after an hour of it.
+    files.check_target(target, overwrite=overwrite)
+    return name
+
+
+def _devices(device: str | Sequence[str]) -> list[str]:
+    from detkit import detectors
+
+    if isinstance(device, str):
+        return detectors.parse_device(device)
+    found = [one for text in device for one in detectors.parse_device(text)]
+    if not found:
+        raise UsageError("device: none given")
+    return found
+
+
+def _names(model: str | Path, settings: PredictSettings) -> tuple[str, ...] | None:
+    """Class names: said by the user, else by the model."""
+    from detkit import detectors
+
+    if settings.names is not None:
+        return tuple(settings.names)
+    if "classes" in settings.values:
+        return formats.read_names(settings.values["classes"])
+    return detectors.read_graph(model).class_names
+
+
+def _request(
+    model: str | Path, settings: PredictSettings, names: Sequence[str] | None, truth: Dataset | None
+) -> Request:
+    from detkit import detectors
+
+    if settings.profile not in PROFILES:
+        raise UsageError(f"profile: found `{settings.profile}`, expected {' or '.join(PROFILES)}")
+    choice = dict(PROFILES[settings.profile])
+    choice |= {key: getattr(settings, key) for key in choice if getattr(settings, key) is not None}
+    values = dict(settings.values)
+    if settings.label_base is not None:
+        if settings.label_base not in ("0", "1", "coco91"):
+            raise UsageError(f"label base: found `{settings.label_base}`, expected 0, 1 or coco91")
+        values["labels"] = settings.label_base
+    known = len(names) if names is not None else None
+    if known is None and truth is not None:
+        known = len(truth.categories)
+    if known is None and values.get("labels") == "coco91":
+        known = len(detectors.COCO91)
+    return detectors.Request(
+        str(model),
+        settings.family,
+        values,
+        settings.image_size,
+        settings.batch,
+        settings.precision,
+        known,
+        detectors.Choice(**choice, max_detections=settings.max_detections, class_agnostic=settings.class_agnostic),
+        settings.threads,
+        settings.jobs,
+    )
+
+
+def _model(detector: Detector) -> dict[str, Any]:
+    from detkit import detectors
+
+    path = detector.request.model
+    return {
+        "path": path,
+        "sha256": files.sha256_of(detectors.model_files(path)),
+        "family": detector.recognised.name,
+        "why": detector.recognised.why,
+        "producer": detector.graph.producer,
+    }
+
+
+def _record(detector: Detector, request: Request, classes: Classes) -> dict[str, Any]:
+    """Every setting that an answer depends on, as JSON values."""
+    from detkit._version import __version__
+
+    return {
+        "detkit": __version__,
+        "family": detector.recognised.name,
+        "values": dict(request.values),
+        "preparation": {k: list(v) if isinstance(v, tuple) else v for k, v in detector.preparation.to_dict().items()},
+        "batch": detector.batch,
+        "precision": request.precision,
+        **vars(request.choice),
+        "classes": classes.digest(),
+        "provider": detector.session.provider,
+        **detector.session.versions(),
+    }
+
+
+def _choices(settings: PredictSettings, detector: Detector) -> list[str]:
+    choice = detector.request.choice
+    nms = f"NMS {choice.iou_threshold:g}, " if detector.needs_nms else "no NMS (the model needs none), "
+    several = "several classes a box" if choice.multi_label else "one class a box"
+    line = f"profile {settings.profile}: score >= {choice.score_threshold:g}, {nms}{several}, "
+    return [f"{line}at most {plural(choice.max_detections, 'box', 'boxes')} an image"]
+
+
+def _where(devices: Sequence[str], detector: Detector) -> str:
+    session = detector.session
+    text = f"on {session.device} ({session.provider}), batch {detector.batch}"
+    return text if len(devices) == 1 else f"{text}, {len(devices)} processes: {', '.join(devices)}"
