@@ -206,6 +206,11 @@ def first_seen(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         seen: dict[Any, int] = {}
         index = np.fromiter((seen.setdefault(v, len(seen)) for v in values.tolist()), np.int64, len(values))
         return id_column(list(seen)), index
+    heads = np.flatnonzero(np.concatenate([values[:1] == values[:1], values[1:] != values[:-1]]))
+    if 4 * len(heads) < len(values):
+        # Rows mostly follow each other image by image: one look-up a run instead of one a row.
+        distinct, index = first_seen(values[heads])
+        return distinct, np.repeat(index, np.diff(np.append(heads, len(values))))
     distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty(len(order), np.int64)
