@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         BoxOverlaps,
         Conversion,
         EvaluationSettings,
+        Rule,
         convert,
         ensemble,
         evaluate,
@@ -58,6 +59,7 @@ __all__ = [
     "Loss",
     "MissingExtraError",
     "OutputError",
+    "Rule",
     "UsageError",
     "__version__",
     "convert",
@@ -77,7 +79,7 @@ __all__ = [
 
 _HOMES = {
     "detkit.api": (
-        "BoxOverlaps Conversion EvaluationSettings convert ensemble evaluate gate iou load_result load_rules nms read "
+        "Rule BoxOverlaps Conversion EvaluationSettings convert ensemble evaluate gate iou load_result load_rules nms read "
         "save_matches stats write"
     ),
     "detkit.errors": (

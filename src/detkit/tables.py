@@ -200,6 +200,7 @@ class Annotations:
         )
 
 
+_DETECTION_COLUMNS = ("image_index", "category_index", "xywh", "score", "area", "source_row")
 _ROW_COLUMNS = ("image_index", "category_index", "xywh", "area", "is_crowd", "is_ignored", "ids", "source_row")
 
 
@@ -266,8 +267,8 @@ class Dataset:
             category_index=np.asarray(category_index, dtype=np.int64),
             xywh=boxes,
             area=boxes[:, 2] * boxes[:, 3] if area is None else np.asarray(area, np.float64),
-            is_crowd=_flags(is_crowd, count),
-            is_ignored=_flags(is_ignored, count),
+            is_crowd=np.zeros(count, np.bool_) if is_crowd is None else np.asarray(is_crowd, np.bool_),
+            is_ignored=np.zeros(count, np.bool_) if is_ignored is None else np.asarray(is_ignored, np.bool_),
             ids=np.arange(1, count + 1) if ids is None else ids,
             source_row=np.arange(count) if source_row is None else np.asarray(source_row, np.int64),
             shapes=shapes,
@@ -399,10 +400,3 @@ class Detections:
             keypoints=None if self.keypoints is None else self.keypoints.take(index),
             extra=extra,
         )
-
-
-_DETECTION_COLUMNS = ("image_index", "category_index", "xywh", "score", "area", "source_row")
-
-
-def _flags(values: ArrayLike | None, count: int) -> NDArray[np.bool_]:
-    return np.zeros(count, np.bool_) if values is None else np.asarray(values, dtype=np.bool_)

@@ -92,8 +92,11 @@ FILES = [
     _results("predictions are null", ("pred.json",), "null"),
     _truth("truth is a list of texts", ("truth.json",), ["a", "b"]),
     _results("nested too deeply", ("pred.json", "nested"), "[" * 100_000 + "]" * 100_000),
-    _results("nested too deeply inside a record", ("pred.json",), [{**make.predictions()[0], "x": None}][:0] or
-             '[{"image_id": 11, "x": ' + "[" * 50_000 + "]" * 50_000 + "}]"),
+    _results(
+        "nested too deeply inside a record",
+        ("pred.json",),
+        [{**make.predictions()[0], "x": None}][:0] or '[{"image_id": 11, "x": ' + "[" * 50_000 + "]" * 50_000 + "}]",
+    ),
 ]
 
 RECORDS = [
@@ -118,11 +121,22 @@ RECORDS = [
     _truth("truth without boxes", ("truth.json", "bbox"), _spoilt(bbox=...)),
     _truth("truth with no images", ("truth.json",), make.truth(images=[]), 2),
     _truth("truth without annotations", ("truth.json",), {"images": [], "categories": []}),
-    _truth("truth without categories", ("truth.json",), {k: v for k, v in make.truth().items() if k != "categories"}, 0),
+    _truth(
+        "truth without categories", ("truth.json",), {k: v for k, v in make.truth().items() if k != "categories"}, 0
+    ),
     _truth("annotations are an object", ("truth.json", "annotations"), make.truth(annotations={"a": 1})),
-    _truth("duplicate image ids", ("truth.json", "image", "11"),
-           make.truth(images=[*make.truth()["images"], {"id": 11, "file_name": "x.jpg"}]), 0),
-    _truth("duplicate category ids", ("truth.json",), make.truth(categories=[*make.CATEGORIES, {"id": 1, "name": "cow"}]), 0),
+    _truth(
+        "duplicate image ids",
+        ("truth.json", "image", "11"),
+        make.truth(images=[*make.truth()["images"], {"id": 11, "file_name": "x.jpg"}]),
+        0,
+    ),
+    _truth(
+        "duplicate category ids",
+        ("truth.json",),
+        make.truth(categories=[*make.CATEGORIES, {"id": 1, "name": "cow"}]),
+        0,
+    ),
     _truth("duplicate annotation ids", ("truth.json", "id"), _spoilt(id=2), 0),
 ]
 BAD = [*FILES, *RECORDS]

@@ -73,9 +73,7 @@ def voc_xml(image: int, objects: str | None = None, size: str = "<width>100</wid
             for i, c, (x, y, w, h) in OBJECTS
             if i == image
         )
-    return (
-        f"<annotation><filename>{image}.jpg</filename><size>{size}<depth>3</depth></size>{objects}</annotation>"
-    )
+    return f"<annotation><filename>{image}.jpg</filename><size>{size}<depth>3</depth></size>{objects}</annotation>"
 
 
 def voc_folder(prefix: str) -> dict[str, str]:

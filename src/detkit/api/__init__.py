@@ -7,8 +7,9 @@ convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`.
 from __future__ import annotations
 
 from detkit.api.ensembling import ensemble
-from detkit.api.gating import gate, load_baseline, load_result, load_rules, rules_for_gate
+from detkit.api.gating import Rule, gate, load_baseline, load_result, load_rules, rules_for_gate
 from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
+from detkit.api.predicting import Prediction, PredictSettings, bench, predict, runtimes
 from detkit.api.scoring import EvaluationSettings, evaluate, save_matches, write_matches
 from detkit.api.tables import Conversion, convert, nms, read, stats, target_format, write
 
@@ -16,6 +17,10 @@ __all__ = [
     "BoxOverlaps",
     "Conversion",
     "EvaluationSettings",
+    "PredictSettings",
+    "Prediction",
+    "bench",
+    "Rule",
     "convert",
     "ensemble",
     "evaluate",
@@ -25,8 +30,10 @@ __all__ = [
     "load_result",
     "load_rules",
     "nms",
+    "predict",
     "read",
     "rules_for_gate",
+    "runtimes",
     "save_matches",
     "stats",
     "target_format",

@@ -1,4 +1,4 @@
-"""The middle and the end of a prediction: the images that are left, on the devices; then the table of what was found."""
+"""The middle and the end of a prediction: the images left, on the devices; then the table of what was found."""
 
 from __future__ import annotations
 

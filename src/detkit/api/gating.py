@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from detkit import config
 from detkit.errors import CannotJudgeError
+from detkit.evaluation.gate import GateReport, Rule
 
 if TYPE_CHECKING:
-    from detkit.evaluation.gate import GateReport
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["gate", "load_baseline", "load_result", "load_rules", "rules_for_gate"]
+__all__ = ["Rule", "gate", "load_baseline", "load_result", "load_rules", "rules_for_gate"]
 
 
 def gate(

@@ -1,4 +1,4 @@
-"""Run ONNX detectors over images."""
+"""Run ONNX detectors over images, and measure how fast they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from detkit.tables import Dataset, Detections
 if TYPE_CHECKING:
     from detkit.detectors import Detector, Request
 
-__all__ = ["PROFILES", "PredictSettings", "Prediction", "predict"]
+__all__ = ["PROFILES", "PredictSettings", "Prediction", "bench", "predict", "runtimes"]
 
 #: Thresholds for scoring, and for looking.
 PROFILES: Mapping[str, Mapping[str, Any]] = {
@@ -252,6 +252,56 @@ def predict(
         *(len(source.pictures), unreadable, resumed, seconds),
         *(None if target is None else str(target), name, tuple(findings), tuple(losses)),
     )
+
+
+def bench(
+    model: str | Path,
+    settings: PredictSettings | None = None,
+    *,
+    batches: Sequence[int] | None = None,
+    rounds: int = 50,
+    images: str | Path | None = None,
+    progress: Report | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
+    """Latency and throughput of an ONNX detector on one device.
+
+    Parameters
+    ----------
+    model : path-like
+    settings : PredictSettings, optional
+    batches : sequence of int, optional
+        Batch sizes; by default what the model takes.
+    rounds : int
+        Calls a batch size.
+    images : path-like, optional
+        By default drawn images of 640 x 480 pixels.
+    progress : callable, optional
+        Is called with (rounds done, rounds in all).
+    **changes
+        Fields of `PredictSettings`.
+
+    Returns
+    -------
+    dict
+        Schema `detkit.bench/1`, as the gate reads it.
+    """
+    from detkit import detectors
+
+    settings = replace(settings or PredictSettings(), **changes)
+    devices = _devices(settings.device)
+    if len(devices) > 1:
+        raise UsageError(f"bench measures one device; found {', '.join(devices)}")
+    request = _request(model, settings, _names(model, settings), None)
+    plan = detectors.BenchPlan(batches, rounds, images)
+    return detectors.bench_model(request, devices[0], plan, progress)
+
+
+def runtimes() -> dict[str, Any]:
+    """What runs models on this machine: wheels, providers that really start, conflicts, CUDA's libraries."""
+    from detkit import detectors
+
+    return detectors.runtimes()
 
 
 def _target_format(target: str | Path, format: str | None, overwrite: bool) -> str:

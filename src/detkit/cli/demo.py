@@ -6,12 +6,15 @@ import tempfile
 import time
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from detkit.cli import _console
 from detkit.errors import InputError
+
+if TYPE_CHECKING:
+    from detkit.evaluation.gate import GateReport
 
 __all__ = ["demo"]
 
@@ -25,38 +28,52 @@ def demo(
 
     Example: detkit demo
     """
-    from detkit import api, reports
-    from detkit.evaluation.gate import Rule
-    from detkit.reports.text import gate_lines
-
     started = time.perf_counter()
     source = demo_folder()
     with tempfile.TemporaryDirectory(prefix="detkit-demo-") as scratch:
         place = Path(scratch) if output is None else output
         place.mkdir(parents=True, exist_ok=True)
-        _step(f"detkit stats {source.name}/data.yaml")
-        _console.out(reports.render_stats(api.stats(source / "data.yaml")))
-        for target, to in (("as-coco", "coco"), ("as-voc", "voc")):
-            _step(f"detkit convert {source.name}/data.yaml {target} --to {to}")
-            done = api.convert(source / "data.yaml", place / target, to)
-            lost = "; ".join(map(str, done.losses)) or "nothing lost"
-            _console.out(f"{done.images} images, {done.boxes} boxes, {done.source_format} to {to}: {lost}\n")
-        _step(
-            f"detkit eval {source.name}/coco {source.name}/predictions/yolo "
-            + " ".join(f"--require '{r}'" for r in _RULES)
-        )
-        result = api.evaluate(source / "coco", source / "predictions" / "yolo")
-        verdict = api.gate(result, _RULES)
-        _console.out(reports.render("text", result, verdict))
-        _step(f"detkit eval as-voc {source.name}/predictions/voc --protocol voc2012")
-        voc = api.evaluate(place / "as-voc", source / "predictions" / "voc", protocol="voc2012")
-        _console.out(f"mAP = {voc.metrics['mAP']:.4f} (difficult objects are not scored under VOC)\n")
-        _step("detkit gate worse.json --baseline result.json (a rule: AP may drop by at most 0.02)")
-        worse = api.evaluate(source / "coco", source / "predictions" / "coco_worse.json")
-        _console.out("\n".join(gate_lines(api.gate(worse, [Rule("AP", max_drop=0.02)], baseline=result))))
+        _describe(source)
+        _convert(source, place)
+        verdict = _score(source, place)
     _console.out(f"\ndemo done in {time.perf_counter() - started:.1f} s")
     _console.hint("score your own: detkit eval TRUTH PREDICTIONS")
-    raise typer.Exit(0 if verdict.outcome == "pass" else 1)
+    raise typer.Exit(verdict.exit_code)
+
+
+def _describe(source: Path) -> None:
+    from detkit import api, reports
+
+    _step(f"detkit stats {source.name}/data.yaml")
+    _console.out(reports.render_stats(api.stats(source / "data.yaml")))
+
+
+def _convert(source: Path, place: Path) -> None:
+    from detkit import api
+
+    for target, to in (("as-coco", "coco"), ("as-voc", "voc")):
+        _step(f"detkit convert {source.name}/data.yaml {target} --to {to}")
+        done = api.convert(source / "data.yaml", place / target, to)
+        lost = "; ".join(map(str, done.losses)) or "nothing lost"
+        _console.out(f"{done.images} images, {done.boxes} boxes, {done.source_format} to {to}: {lost}\n")
+
+
+def _score(source: Path, place: Path) -> GateReport:
+    from detkit import api, reports
+
+    demands = " ".join(f"--require '{rule}'" for rule in _RULES)
+    _step(f"detkit eval {source.name}/coco {source.name}/predictions/yolo {demands}")
+    result = api.evaluate(source / "coco", source / "predictions" / "yolo")
+    verdict = api.gate(result, _RULES)
+    _console.out(reports.render("text", result, verdict))
+    _step(f"detkit eval as-voc {source.name}/predictions/voc --protocol voc2012")
+    voc = api.evaluate(place / "as-voc", source / "predictions" / "voc", protocol="voc2012")
+    _console.out(f"mAP = {voc.metrics['mAP']:.4f}\n")
+    _step("detkit gate worse.json --baseline result.json (a rule: AP may drop by at most 0.02)")
+    worse = api.evaluate(source / "coco", source / "predictions" / "coco_worse.json")
+    judged = api.gate(worse, [api.Rule("AP", max_drop=0.02)], baseline=result)
+    _console.out(reports.render_gate(judged))
+    return verdict
 
 
 def demo_folder() -> Path:

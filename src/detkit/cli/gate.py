@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -46,22 +45,12 @@ def gate(
 
     Example: detkit gate result.json --require 'AP>=0.40' --require 'class.person.AP50>=0.6'
     """
-    from detkit import api
+    from detkit import api, reports
 
     check_outputs(output, inputs=tuple(results), overwrite=overwrite)
     found = {str(path): api.load_result(path) for path in results}
     demands = [*(require or []), *api.rules_for_gate(rules, bool(require))]
     earlier = None if baseline is None else api.load_baseline(baseline)
     verdict = api.gate(found, demands, baseline=earlier, min_coverage=min_coverage)
-    if format is GateRendering.json:
-        text = json.dumps(verdict.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
-    elif format is GateRendering.markdown:
-        from detkit.reports.markdown import gate_lines as markdown_lines
-
-        text = "\n".join(markdown_lines(verdict))
-    else:
-        from detkit.reports.text import gate_lines
-
-        text = "\n".join(gate_lines(verdict))
-    deliver(text.rstrip("\n") + "\n", output, overwrite=overwrite)
+    deliver(reports.render_gate(verdict, format.value), output, overwrite=overwrite)
     raise typer.Exit(verdict.exit_code)

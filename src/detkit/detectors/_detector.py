@@ -168,7 +168,7 @@ def _triple(values: Sequence[float]) -> str:
     return f"{values[0]:g}" if len(set(values)) == 1 else "(" + ", ".join(f"{v:g}" for v in values) + ")"
 
 
-def open_detector(request: Request, device: str = "auto") -> Detector:
+def open_detector(request: Request, device: str = "auto", *, single: bool = False) -> Detector:
     """A detector that was loaded on a device and has answered once, to a black image.
 
     Parameters
@@ -176,6 +176,8 @@ def open_detector(request: Request, device: str = "auto") -> Detector:
     request : Request
     device : str
         One entry of `parse_device`.
+    single : bool
+        One call at a time, with all threads in it: for latency. Otherwise several calls share the processors.
 
     Returns
     -------
@@ -200,8 +202,8 @@ def open_detector(request: Request, device: str = "auto") -> Detector:
     content = in_precision(request.model, graph, request.precision)
     threads = request.threads or processors()
     on_cpu = device in ("cpu", "auto")
-    lanes = min(threads, _MOST_LANES) if on_cpu else 1
-    session = open_session(request.model, device, threads=threads, lanes=lanes, content=content)
+    lanes = min(threads, _MOST_LANES) if on_cpu and not single else 1
+    session = open_session(request.model, device, threads=threads, lanes=lanes, spinning=single, content=content)
     lanes = lanes if session.device == "cpu" else 1
     usual = 1 if session.device == "cpu" else _BATCH_ON_GPU
     detector = Detector(request, graph, recognised, preparation, session, fixed or request.batch or usual, lanes)

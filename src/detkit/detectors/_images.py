@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -255,7 +255,7 @@ class Loader:
             self._videos = {}
 
 
-def load_image(path: str | Path) -> Image.Image:
+def load_image(path: str | Path | IO[bytes]) -> Image.Image:
     """An image file as RGB, EXIF orientation applied, all of it decoded.
 
     Raises
@@ -274,7 +274,7 @@ def load_image(path: str | Path) -> Image.Image:
         if isinstance(error, MemoryError):
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-        raise InputError(f"not a readable image: {reason}", path=path) from error
+        raise InputError(f"not a readable image: {reason}", path=str(path)) from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:

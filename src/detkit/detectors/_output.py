@@ -133,7 +133,7 @@ class Parts:
         temporary = path.with_suffix(".tmp")
         try:
             with temporary.open("wb") as handle:
-                np.savez(handle, **_packed(answers))
+                np.savez(handle, **_packed(answers))  # type: ignore[arg-type]
             temporary.replace(path)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error

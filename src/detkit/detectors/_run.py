@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,7 +96,7 @@ def run_chunks(
 
 def run_batches(
     detector: Detector, pictures: Pictures, batches: Sequence[Sequence[int]], clock: Clock | None = None
-) -> Iterator[list[Answer]]:
+) -> Generator[list[Answer]]:
     """Answers to batches of images, in order.
 
     Parameters

@@ -108,6 +108,7 @@ def open_session(
     threads: int | None = None,
     fixed_shapes: bool = True,
     lanes: int = 1,
+    spinning: bool = False,
     content: bytes | None = None,
 ) -> Session:
     """A session on a device; never a silent fallback to another one.
@@ -123,6 +124,8 @@ def open_session(
         Whether every batch has one shape (an exhaustive search for convolutions pays then).
     lanes : int
         How many threads call `run` at the same time on the CPU; each computes too, so they share `threads`.
+    spinning : bool
+        Threads wait by spinning: a single call is answered sooner, and other threads get less of the processor.
     content : bytes, optional
         The model itself where it is not what the file holds (converted to another precision).
 
@@ -149,7 +152,7 @@ def open_session(
             f"device `{device}` is not in this build of onnxruntime ({', '.join(ort.get_available_providers())})",
             hint='pip install "detkit[gpu]", and see `detkit doctor`',
         )
-    options = _options(ort, processors() if threads is None else threads, lanes)
+    options = _options(ort, processors() if threads is None else threads, lanes, spinning)
     providers: list[Any] = [(p, _provider_options(p, number, fixed_shapes)) for p in available]
     model = str(path) if content is None else content
     try:
@@ -187,14 +190,14 @@ def _wanted(kind: str) -> list[str]:
     return [_PROVIDERS[kind], *(["CUDAExecutionProvider"] if kind == "tensorrt" else [])]
 
 
-def _options(ort: Any, threads: int, lanes: int) -> Any:
+def _options(ort: Any, threads: int, lanes: int, spinning: bool = False) -> Any:
     with contextlib.suppress(Exception):
         ort.set_default_logger_severity(4)
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = max(1, threads - lanes + 1)
     # A thread that waits by spinning takes the processor from those that read images and decode answers.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     return options
 
 

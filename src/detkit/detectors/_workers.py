@@ -84,11 +84,11 @@ def run_on(
 def _listen(workers: dict[Any, Any], report: Callable[[int], None]) -> None:
     from multiprocessing.connection import wait
 
-    open_channels = set(workers)
-    while open_channels:
-        for channel in wait(list(open_channels), timeout=_POLL):
+    listening = {channel: channel for channel in workers}
+    while listening:
+        for channel in wait(list(listening), timeout=_POLL):
             try:
-                message = channel.recv()  # type: ignore[union-attr]
+                message = listening[channel].recv()
             except EOFError:
                 message = ("gone",)
             if message[0] == "answered":
@@ -96,7 +96,7 @@ def _listen(workers: dict[Any, Any], report: Callable[[int], None]) -> None:
             elif message[0] == "failed":
                 raise _raised(*message[1:])
             else:
-                open_channels.discard(channel)
+                del listening[channel]
                 if message[0] == "gone":
                     workers[channel].join()
                     code = workers[channel].exitcode

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
     from detkit.transforms.stats import Stats
 
-__all__ = ["names", "render", "render_class", "render_overlaps", "render_stats", "write_columns"]
+__all__ = ["names", "render", "render_class", "render_gate", "render_overlaps", "render_stats", "write_columns"]
 
 _ROOM = "detkit.reports"
 
@@ -57,6 +57,25 @@ def render_class(result: Evaluation, category: str, format: str = "text") -> str
     from detkit.reports._accumulation import render_class as table
 
     return table(result, category, format)
+
+
+def render_gate(verdict: GateReport, format: str = "text") -> str:
+    """A verdict by itself.
+
+    Parameters
+    ----------
+    verdict : GateReport
+    format : {"text", "json", "markdown"}
+
+    Returns
+    -------
+    str
+        With a final newline.
+    """
+    if format == "json":
+        return _as_json(verdict.to_dict())
+    lines: list[str] = registry.load(_ROOM, format).gate_lines(verdict)
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def render_stats(found: Stats, format: str = "text") -> str:

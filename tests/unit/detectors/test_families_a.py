@@ -536,7 +536,7 @@ def test_the_zoo_model_is_told_height_first_and_answers_top_first():
     (out,) = decoded("yolov3_nms", ZOO, boxes, scores, selected)
     assert (out.xyxy.tolist(), out.score.tolist(), out.label.tolist()) == ([[6, 5, 8, 7]], [0.75], [9])
     with pytest.raises(InputError, match="outside the boxes"):
-        decoded("yolov3_nms", ZOO, boxes, scores, selected + [[[0, 0, 1], [0, 0, 0]]])
+        decoded("yolov3_nms", ZOO, boxes, scores, np.array([[[0, 9, 2]]], np.int32))
 
 
 RAW = graph_of((1, 18, 80, 80), (1, 18, 40, 40), (1, 18, 20, 20))
@@ -594,8 +594,8 @@ def test_infinite_sizes_do_not_reach_the_rows():
 
 @settings(derandomize=True, deadline=None, max_examples=50)
 @given(
-    st.integers(1, 5),
-    st.integers(1, 5),
+    st.integers(1, 3),
+    st.integers(1, 3),
     st.integers(1, 3),
     st.integers(0, 2**32 - 1),
 )
