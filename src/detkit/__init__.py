@@ -15,7 +15,10 @@ if TYPE_CHECKING:
         BoxOverlaps,
         Conversion,
         EvaluationSettings,
+        Prediction,
+        PredictSettings,
         Rule,
+        bench,
         convert,
         ensemble,
         evaluate,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
         load_result,
         load_rules,
         nms,
+        predict,
         read,
         save_matches,
         stats,
@@ -59,9 +63,12 @@ __all__ = [
     "Loss",
     "MissingExtraError",
     "OutputError",
+    "PredictSettings",
+    "Prediction",
     "Rule",
     "UsageError",
     "__version__",
+    "bench",
     "convert",
     "ensemble",
     "evaluate",
@@ -71,6 +78,7 @@ __all__ = [
     "load_rules",
     "nms",
     "pairwise_iou",
+    "predict",
     "read",
     "save_matches",
     "stats",
@@ -79,8 +87,8 @@ __all__ = [
 
 _HOMES = {
     "detkit.api": (
-        "Rule BoxOverlaps Conversion EvaluationSettings convert ensemble evaluate gate iou load_result load_rules nms read "
-        "save_matches stats write"
+        "BoxOverlaps Conversion EvaluationSettings Rule convert ensemble evaluate gate iou load_result load_rules nms "
+        "read save_matches stats write"
     ),
     "detkit.errors": (
         "CannotJudgeError DetkitError InputError InvalidRowsError MissingExtraError OutputError UsageError"

@@ -18,18 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from detkit.findings import Finding
 from detkit.ragged import EMPTY, Ragged, Shapes, freeze, id_array, offsets_of
 
-__all__ = [
-    "Annotations",
-    "Categories",
-    "Dataset",
-    "Detections",
-    "Images",
-    "Ragged",
-    "Shapes",
-    "Source",
-    "freeze",
-    "id_array",
-]
+__all__ = ["Annotations", "Categories", "Dataset", "Detections", "Images", "Ragged", "Shapes", "Source", "freeze",
+           "id_array"]  # fmt: skip
 
 Units = Literal["pixels", "normalised"]
 

@@ -1,15 +1,17 @@
 """The Python API: joins formats, evaluation, transforms and reports. What the command line calls, too.
 
 Everything here takes paths or tables and returns values; nothing prints. One file a subject: `tables` (read, write,
-convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`.
+convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`, `predicting`,
+`benching`.
 """
 
 from __future__ import annotations
 
+from detkit.api.benching import bench, runtimes
 from detkit.api.ensembling import ensemble
 from detkit.api.gating import Rule, gate, load_baseline, load_result, load_rules, rules_for_gate
 from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
-from detkit.api.predicting import Prediction, PredictSettings, bench, predict, runtimes
+from detkit.api.predicting import Prediction, PredictSettings, predict
 from detkit.api.scoring import EvaluationSettings, evaluate, save_matches, write_matches
 from detkit.api.tables import Conversion, convert, nms, read, stats, target_format, write
 
@@ -19,8 +21,8 @@ __all__ = [
     "EvaluationSettings",
     "PredictSettings",
     "Prediction",
-    "bench",
     "Rule",
+    "bench",
     "convert",
     "ensemble",
     "evaluate",

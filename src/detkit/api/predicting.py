@@ -1,4 +1,4 @@
-"""Run ONNX detectors over images, and measure how fast they are."""
+"""Run ONNX detectors over images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from detkit.tables import Dataset, Detections
 if TYPE_CHECKING:
     from detkit.detectors import Detector, Request
 
-__all__ = ["PROFILES", "PredictSettings", "Prediction", "bench", "predict", "runtimes"]
+__all__ = ["PROFILES", "PredictSettings", "Prediction", "devices_of", "names_of", "predict", "request_of"]
 
 #: Thresholds for scoring, and for looking.
 PROFILES: Mapping[str, Mapping[str, Any]] = {
@@ -216,10 +216,10 @@ def predict(
 
     settings = replace(settings or PredictSettings(), **changes)
     name = None if target is None else _target_format(target, format, overwrite)
-    devices = _devices(settings.device)
+    devices = devices_of(settings.device)
     source = source_of(images, settings)
-    names = _names(model, settings)
-    request = _request(model, settings, names, source.truth)
+    names = names_of(model, settings)
+    request = request_of(model, settings, names, source.truth)
     detector = detectors.open_detector(request, devices[0])
     request = replace(request, batch=detector.batch)
     classes = classes_of(names, detector.classes, source.truth, settings.label_base)
@@ -254,56 +254,6 @@ def predict(
     )
 
 
-def bench(
-    model: str | Path,
-    settings: PredictSettings | None = None,
-    *,
-    batches: Sequence[int] | None = None,
-    rounds: int = 50,
-    images: str | Path | None = None,
-    progress: Report | None = None,
-    **changes: Any,
-) -> dict[str, Any]:
-    """Latency and throughput of an ONNX detector on one device.
-
-    Parameters
-    ----------
-    model : path-like
-    settings : PredictSettings, optional
-    batches : sequence of int, optional
-        Batch sizes; by default what the model takes.
-    rounds : int
-        Calls a batch size.
-    images : path-like, optional
-        By default drawn images of 640 x 480 pixels.
-    progress : callable, optional
-        Is called with (rounds done, rounds in all).
-    **changes
-        Fields of `PredictSettings`.
-
-    Returns
-    -------
-    dict
-        Schema `detkit.bench/1`, as the gate reads it.
-    """
-    from detkit import detectors
-
-    settings = replace(settings or PredictSettings(), **changes)
-    devices = _devices(settings.device)
-    if len(devices) > 1:
-        raise UsageError(f"bench measures one device; found {', '.join(devices)}")
-    request = _request(model, settings, _names(model, settings), None)
-    plan = detectors.BenchPlan(batches, rounds, images)
-    return detectors.bench_model(request, devices[0], plan, progress)
-
-
-def runtimes() -> dict[str, Any]:
-    """What runs models on this machine: wheels, providers that really start, conflicts, CUDA's libraries."""
-    from detkit import detectors
-
-    return detectors.runtimes()
-
-
 def _target_format(target: str | Path, format: str | None, overwrite: bool) -> str:
     known = formats.names("detections", "write")
     name = format or formats.format_of_target(target, "detections")
@@ -319,7 +269,8 @@ def _target_format(target: str | Path, format: str | None, overwrite: bool) -> s
     return name
 
 
-def _devices(device: str | Sequence[str]) -> list[str]:
+def devices_of(device: str | Sequence[str]) -> list[str]:
+    """Single devices, one a worker."""
     from detkit import detectors
 
     if isinstance(device, str):
@@ -330,8 +281,18 @@ def _devices(device: str | Sequence[str]) -> list[str]:
     return found
 
 
-def _names(model: str | Path, settings: PredictSettings) -> tuple[str, ...] | None:
-    """Class names: said by the user, else by the model."""
+def names_of(model: str | Path, settings: PredictSettings) -> tuple[str, ...] | None:
+    """Class names: said by the user, else by the model.
+
+    Parameters
+    ----------
+    model : path-like
+    settings : PredictSettings
+
+    Returns
+    -------
+    tuple of str or None
+    """
     from detkit import detectors
 
     if settings.names is not None:
@@ -341,9 +302,27 @@ def _names(model: str | Path, settings: PredictSettings) -> tuple[str, ...] | No
     return detectors.read_graph(model).class_names
 
 
-def _request(
+def request_of(
     model: str | Path, settings: PredictSettings, names: Sequence[str] | None, truth: Dataset | None
 ) -> Request:
+    """What the detector is told.
+
+    Parameters
+    ----------
+    model : path-like
+    settings : PredictSettings
+    names : sequence of str, optional
+    truth : Dataset, optional
+
+    Returns
+    -------
+    Request
+
+    Raises
+    ------
+    UsageError
+        Unknown profile or label base.
+    """
     from detkit import detectors
 
     if settings.profile not in PROFILES:

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
     from detkit.transforms.stats import Stats
 
-__all__ = ["names", "render", "render_class", "render_gate", "render_overlaps", "render_stats", "write_columns"]
+__all__ = [
+    "names",
+    "render",
+    "render_class",
+    "render_differences",
+    "render_gate",
+    "render_overlaps",
+    "render_stats",
+    "write_columns",
+]
 
 _ROOM = "detkit.reports"
 
@@ -115,6 +124,28 @@ def render_overlaps(found: Any, format: str = "text") -> str:
     if format == "json":
         return _as_json(_overlaps.summary(found))
     return _overlaps.rows(found) if format == "csv" else _overlaps.text(found)
+
+
+def render_differences(found: Mapping[str, Any], gate: GateReport | None = None, format: str = "text") -> str:
+    """Differences of two predictions (and the verdict on them).
+
+    Parameters
+    ----------
+    found : mapping
+        Schema `detkit.diff/1`.
+    gate : GateReport, optional
+    format : {"text", "json"}
+
+    Returns
+    -------
+    str
+        With a final newline.
+    """
+    from detkit.reports import _differences
+
+    if format == "json":
+        return _as_json({**found, **({} if gate is None else {"gate": gate.to_dict()})})
+    return _differences.text(found, gate)
 
 
 def write_columns(columns: Mapping[str, Sequence[Any]], target: str | Path, *, overwrite: bool = False) -> None:
