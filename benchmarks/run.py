@@ -156,11 +156,16 @@ def failures(result: report.Report) -> list[str]:
     return found
 
 
-def deliver(result: report.Report, given: argparse.Namespace, *, whole: bool) -> None:
-    """Print the page and write what was asked for; only a whole run replaces the project's page by itself."""
+def is_whole(given: argparse.Namespace) -> bool:
+    """Whether nothing is left out or made smaller."""
+    return not (given.only or given.tool or given.no_peers or given.scale != 1)
+
+
+def deliver(result: report.Report, given: argparse.Namespace) -> None:
+    """Print the page and write what was asked for; only a whole run without failures replaces the project's page."""
     page = report.markdown(result)
     print(page)
-    target = given.out or (REPORT if whole else None)
+    target = given.out or (REPORT if is_whole(given) and not failures(result) else None)
     texts = {target: page, given.json: json.dumps(report.document(result), indent=2) + "\n"}
     for path, text in texts.items():
         if path is not None:
@@ -189,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result.startup = measure_startup(given)
     result.others_share = machine.others_share(before, machine.clock())
     result.floor = measure.own_peak()
-    deliver(result, given, whole=not (given.only or given.tool or given.no_peers or given.scale != 1))
+    deliver(result, given)
     wrong = failures(result)
     for line in wrong:
         progress(scrubbed(f"error: {line}"))

@@ -88,7 +88,7 @@ def markdown(report: Report) -> str:
 def _header(report: Report) -> str:
     lines = [f"- {name}: {value}" for name, value in report.machine.items()]
     lines.append("- versions: " + ", ".join(f"{name} {version}" for name, version in report.versions.items()))
-    lines.append(f"- command: `{report.command}` ({report.rounds} rounds)")
+    lines.append(f"- command: `{report.command}` ({report.rounds} {'round' if report.rounds == 1 else 'rounds'})")
     if report.others_share is not None:
         verdict = ": **not a quiet machine, times are not to be relied on**" if report.others_share > BUSY else ""
         lines.append(f"- other processes used {report.others_share:.0%} of the processors meanwhile{verdict}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Rule,
         bench,
         convert,
+        diff,
         ensemble,
         evaluate,
         gate,
@@ -70,6 +71,7 @@ __all__ = [
     "__version__",
     "bench",
     "convert",
+    "diff",
     "ensemble",
     "evaluate",
     "gate",
@@ -87,8 +89,8 @@ __all__ = [
 
 _HOMES = {
     "detkit.api": (
-        "BoxOverlaps Conversion EvaluationSettings Rule convert ensemble evaluate gate iou load_result load_rules nms "
-        "read save_matches stats write"
+        "BoxOverlaps Conversion EvaluationSettings PredictSettings Prediction Rule bench convert diff "
+        "ensemble evaluate gate iou load_result load_rules nms predict read save_matches stats write"
     ),
     "detkit.errors": (
         "CannotJudgeError DetkitError InputError InvalidRowsError MissingExtraError OutputError UsageError"

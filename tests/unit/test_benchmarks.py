@@ -57,13 +57,28 @@ def test_wrong_usage_is_exit_2(words: list[str], capsys: pytest.CaptureFixture[s
     assert words[0] in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_only_a_whole_run_replaces_the_projects_page(
-    whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "failure", "written"),
+    [
+        ([], None, True),
+        ([], "exit 4", False),
+        (["--scale", "0.5"], None, False),
+        (["--only", "startup"], None, False),
+        (["--no-peers"], None, False),
+        (["--tool", "detkit CLI"], None, False),
+    ],
+)
+def test_only_a_whole_run_without_failures_replaces_the_projects_page(
+    words: list[str],
+    failure: str | None,
+    written: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(run, "REPORT", tmp_path / "benchmarks.md")
-    run.deliver(report.Report({}, {}, "", 1, []), run.parse([]), whole=whole)
-    assert (tmp_path / "benchmarks.md").exists() is whole
+    run.deliver(_page(measure.Measured("detkit CLI", [_run(1.0)], [0.5], failure)), run.parse(words))
+    assert (tmp_path / "benchmarks.md").exists() is written
     assert capsys.readouterr().out.startswith("# Benchmarks\n")
 
 

@@ -1,13 +1,14 @@
 """The Python API: joins formats, evaluation, transforms and reports. What the command line calls, too.
 
 Everything here takes paths or tables and returns values; nothing prints. One file a subject: `tables` (read, write,
-convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`, `predicting`,
+convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`, `differing`, `predicting`,
 `benching`.
 """
 
 from __future__ import annotations
 
 from detkit.api.benching import bench, runtimes
+from detkit.api.differing import diff, judge_diff
 from detkit.api.ensembling import ensemble
 from detkit.api.gating import Rule, gate, load_baseline, load_result, load_rules, rules_for_gate
 from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
@@ -24,10 +25,12 @@ __all__ = [
     "Rule",
     "bench",
     "convert",
+    "diff",
     "ensemble",
     "evaluate",
     "gate",
     "iou",
+    "judge_diff",
     "load_baseline",
     "load_result",
     "load_rules",

@@ -87,12 +87,14 @@ class Run:
 
 
 def all_bad(findings: Sequence[Finding]) -> InputError:
+    """No image of the run could be read."""
     first = findings[0]
     message = f"none of {plural(len(findings), 'image')} can be read, first `{first.image}`: {first.message}"
     return InputError(message)
 
 
 def table_of(columns: Columns, source: Source, classes: Classes) -> tuple[Detections, list[Finding]]:
+    """The rows in terms of the source's images and the classes, and what was noticed on the way."""
     images, findings = _images(columns.sizes, source)
     counts = np.maximum(columns.counts, 0)
     labels = int(columns.label.max(initial=-1)) + 1

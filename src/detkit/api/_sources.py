@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,22 +112,31 @@ def _read(path: str | Path, format: str, settings: Any) -> Dataset:
 
 
 def _of_dataset(dataset: Dataset, settings: Any) -> Source:
+    part, note = _split(dataset, settings)
+    return _checked(Source(_pictures(part), part, (*part.findings, *note)))
+
+
+def _pictures(dataset: Dataset) -> Pictures:
+    """The dataset's images; where its reader found none of the files, those below its own folder."""
     from detkit import detectors
 
-    part, note = _split(dataset, settings)
-    pictures = detectors.Pictures(part.images.file_names, part.images.paths)
-    return _checked(Source(pictures, part, (*part.findings, *note)))
+    images = dataset.images
+    if dataset.source is not None and len(images) and not any(images.paths):
+        place = Path(dataset.source.path)
+        with contextlib.suppress(InputError):
+            found = detectors.find_pictures(place if place.is_dir() else place.parent)
+            matched = detectors.match_pictures(found, images.file_names)
+            return replace(matched, findings=())
+    return detectors.Pictures(images.file_names, images.paths)
 
 
 def _checked(source: Source) -> Source:
     """The source, once it is known that it has images whose files are there."""
     missing = sum(path is None for path in source.pictures.paths)
     if missing == len(source.pictures):
-        what = "has no images" if not missing else f"none of its {missing} images was found on this machine"
+        what = "the dataset has no images" if not missing else f"none of its {missing} images was found on this machine"
         place = source.truth.source.path if source.truth is not None and source.truth.source is not None else None
-        raise InputError(
-            f"the dataset {what}", path=place, hint="give their folder: `detkit predict MODEL IMAGES --truth DATASET`"
-        )
+        raise InputError(what, path=place, hint="give their folder: `detkit predict MODEL IMAGES --truth DATASET`")
     return source
 
 

@@ -23,7 +23,21 @@ app = typer.Typer(
 )
 
 #: Commands in the order of the help; each is a module of this room with a function of the same name.
-COMMANDS = ("eval", "gate", "convert", "iou", "nms", "ensemble", "diff", "stats", "demo", "doctor", "warmup")
+COMMANDS = (
+    "eval",
+    "gate",
+    "predict",
+    "bench",
+    "convert",
+    "iou",
+    "nms",
+    "ensemble",
+    "diff",
+    "stats",
+    "demo",
+    "doctor",
+    "warmup",
+)
 _FUNCTION = {"eval": "evaluate"}
 
 

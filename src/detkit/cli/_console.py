@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from detkit.findings import Finding, Loss
 
-__all__ = ["configure", "error", "findings", "hint", "losses", "out", "status", "working"]
+__all__ = ["configure", "error", "findings", "hint", "losses", "out", "progress", "status", "working"]
 
 _FINDINGS_SHOWN = 12
 _COLOURS = {"red": "31", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
@@ -82,6 +83,41 @@ def working(text: str) -> Iterator[None]:
 
     with Console(stderr=True).status(text):
         yield
+
+
+@contextmanager
+def progress(text: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr with the speed in units a second; the function to call with (done, all).
+
+    Nothing is shown where stderr is no terminal.
+    """
+    if _quiet or not _is_terminal(sys.stderr):
+        yield lambda done, total: None
+        return
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (
+        bars.TextColumn(text),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[speed]}"),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, speed="")
+        started: tuple[float, int] | None = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal started
+            now = time.monotonic()
+            if started is None:
+                started = (now, done)
+            spent = now - started[0]
+            speed = f"{(done - started[1]) / spent:.1f} {unit}/s" if spent > 0 else ""
+            bar.update(task, completed=done, total=total, speed=speed)
+
+        yield show
 
 
 def _write(stream: TextIO, text: str) -> None:

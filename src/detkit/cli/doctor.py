@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from typing import Any
 
 from detkit.cli import _console
 
@@ -14,7 +15,7 @@ __all__ = ["doctor"]
 _CORE = ("numpy", "numba", "typer", "rich", "pillow", "pycocotools", "msgspec", "PyYAML", "defusedxml")
 _EXTRAS = {
     "onnxruntime": "cpu",
-    "onnxruntime-gpu": "gpu",
+    "onnxruntime-gpu": "gpu or cuda",
     "onnx": "cpu or gpu",
     "albumentations": "augment",
     "matplotlib": "report",
@@ -29,7 +30,7 @@ def doctor() -> None:
 
     Example: detkit doctor
     """
-    from detkit import kernels
+    from detkit import api, kernels
     from detkit._version import __version__
 
     lines = [
@@ -43,7 +44,9 @@ def doctor() -> None:
         version = _version(name)
         lines.append(f"  {name:<18} {version or f'not installed (extra: {extra})'}")
     lines += ["", f"kernel cache: {kernels.cache_folder()}"]
-    problems = _problems()
+    found = api.runtimes()
+    lines += ["", *_runtime(found), ""]
+    problems = [*found["problems"], *_problems()]
     lines += [f"problem: {p}" for p in problems] or ["no problem found"]
     _console.out("\n".join(lines))
 
@@ -55,13 +58,21 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _runtime(found: dict[str, Any]) -> list[str]:
+    """What runs models: the wheels, providers that really start, CUDA's libraries, what `--device auto` takes."""
+    if found["version"] is None:
+        return ['onnxruntime: not usable, models cannot be run; pip install "detkit[gpu]" (or cpu)']
+    wheels = ", ".join(f"{name} {version}" for name, version in found["wheels"].items()) or "no wheel known"
+    lines = [f"onnxruntime {found['version']} ({wheels}), `--device auto` takes {found['auto']}"]
+    said = {True: "starts", False: "listed, DOES NOT START", None: "not tried"}
+    for row in found["providers"]:
+        lines.append(f"  {row['name']:<28} {said[row['starts']]}{': ' + row['why'] if row['why'] else ''}")
+    lines += [f"  {'lib' + name:<28} {place or 'not found'}" for name, place in found["libraries"].items()]
+    return lines
+
+
 def _problems() -> list[str]:
     problems = []
-    if _version("onnxruntime") and _version("onnxruntime-gpu"):
-        problems.append(
-            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other; "
-            "mend: pip uninstall onnxruntime onnxruntime-gpu, then install one of them"
-        )
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         problems.append("NUMBA_DISABLE_JIT is set: kernels run as Python, about a hundred times slower")
     if sys.flags.optimize:

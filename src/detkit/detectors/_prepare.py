@@ -94,11 +94,12 @@ class Frame:
         -------
         (N, 4) float64
         """
-        pairs = np.asarray(xyxy, dtype=np.float64).reshape(len(xyxy), -1, 2)
+        values = np.asarray(xyxy, dtype=np.float64)
+        pairs = values.reshape(len(values), values.shape[1] // 2, 2)
         points = (pairs - np.array(self.offset)) / np.array(self.scale)
         if clip:
             points = np.clip(points, 0, np.array(self.image_size, dtype=np.float64))
-        return np.asarray(points.reshape(len(xyxy), -1), dtype=np.float64)
+        return np.asarray(points.reshape(values.shape), dtype=np.float64)
 
 
 def frame_of(image_size: tuple[int, int], preparation: Preparation) -> Frame:

@@ -13,6 +13,8 @@ from detkit.kernels.nms import grouped_nms
 
 __all__ = ["Choice", "Rows", "finish"]
 
+_FIRST_LOOK = 2048
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -80,32 +82,63 @@ def finish(output: Output, frame: Frame, choice: Choice, *, needs_nms: bool) -> 
     Rows
     """
     source, label, score = _candidates(output, choice)
-    xyxy = np.asarray(output.xyxy, dtype=np.float64)[source]
-    if output.angle is not None:
-        corners = _corners(xyxy, np.asarray(output.angle, dtype=np.float64)[source])
-        xyxy = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    else:
-        corners = None
-    finite = np.isfinite(xyxy).all(axis=1) & np.isfinite(score)
-    if needs_nms:
-        boxes = np.where(finite[:, None], np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1), 0.0)
-        group = np.zeros_like(label) if choice.class_agnostic else label
-        finite &= grouped_nms(boxes, np.where(finite, score, 0.0), group, iou_threshold=choice.iou_threshold, jobs=1)
-    kept = np.flatnonzero(finite)
-    kept = kept[np.argsort(-score[kept], kind="stable")][: choice.max_detections]
+    kept = _kept(output, source, label, score, choice, needs_nms=needs_nms)
+    source, label, score = source[kept], label[kept], score[kept]
+    xyxy, corners = _boxes(output, source)
     in_image = isinstance(output, Sparse) and output.in_image_pixels
-    placed = np.clip(xyxy[kept], 0, np.tile(frame.image_size, 2)) if in_image else frame.to_image(xyxy[kept])
+    placed = np.clip(xyxy, 0, np.tile(frame.image_size, 2)) if in_image else frame.to_image(xyxy)
     xywh = np.concatenate([placed[:, :2], placed[:, 2:] - placed[:, :2]], axis=1)
     keypoints = None
     if output.keypoints is not None:
-        keypoints = np.asarray(output.keypoints, dtype=np.float64)[source[kept]]
-        flat = keypoints[:, :, :2].reshape(len(kept), -1)
-        keypoints = keypoints.copy()
-        keypoints[:, :, :2] = frame.to_image(flat, clip=False).reshape(len(kept), -1, 2)
+        keypoints = np.array(output.keypoints[source], dtype=np.float64)
+        flat = keypoints[:, :, :2].reshape(len(source), -1)
+        keypoints[:, :, :2] = frame.to_image(flat, clip=False).reshape(len(source), -1, 2)
     polygons = None
     if corners is not None:
-        polygons = frame.to_image(corners[kept].reshape(len(kept), -1), clip=False).reshape(-1, 4, 2)
-    return Rows(xywh, score[kept], label[kept], source[kept], keypoints, polygons)
+        polygons = frame.to_image(corners.reshape(len(source), -1), clip=False).reshape(-1, 4, 2)
+    return Rows(xywh, score, label, source, keypoints, polygons)
+
+
+def _boxes(output: Output, source: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Left, top, right, bottom of these rows, and the corners of oriented boxes, whose outer box that is then."""
+    xyxy = np.asarray(output.xyxy[source], dtype=np.float64)
+    if output.angle is None:
+        return xyxy, None
+    corners = _corners(xyxy, np.asarray(output.angle[source], dtype=np.float64))
+    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1), corners
+
+
+def _kept(
+    output: Output,
+    source: NDArray[np.int64],
+    label: NDArray[np.int64],
+    score: NDArray[np.float64],
+    choice: Choice,
+    *,
+    needs_nms: bool,
+) -> NDArray[np.int64]:
+    """Positions of the candidates that stay, highest score first, equal ones in their own order.
+
+    Whether a box survives depends on boxes of higher score only. So the best few thousand candidates are looked at
+    first, and the rest, which may be hundreds of thousands, only where these leave fewer boxes than may be kept.
+    """
+    count = max(_FIRST_LOOK, 4 * choice.max_detections)
+    while True:
+        some = np.arange(len(score))
+        if len(score) > count:
+            # Every candidate as good as the last one that is taken is taken: equal scores are not parted.
+            some = np.flatnonzero(score >= np.partition(score, -count)[-count])
+        xyxy, _ = _boxes(output, source[some])
+        stays = np.isfinite(xyxy).all(axis=1)
+        if needs_nms:
+            some, xyxy = some[stays], xyxy[stays]
+            group = np.zeros_like(some) if choice.class_agnostic else label[some]
+            xywh = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
+            stays = grouped_nms(xywh, score[some], group, iou_threshold=choice.iou_threshold, jobs=1)
+        if len(score) <= count or stays.sum() >= choice.max_detections:
+            kept = some[stays]
+            return kept[np.argsort(-score[kept], kind="stable")][: choice.max_detections]
+        count *= 4
 
 
 def _candidates(output: Output, choice: Choice) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

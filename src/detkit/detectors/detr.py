@@ -37,6 +37,8 @@ def recognise(graph: Graph) -> Probe:
         return Probe(False, "the decoder samples features (GridSample): models of that kind have sigmoid scores")
     if "Sigmoid" in graph.last.get(pair[1].name, ()):
         return Probe(False, "scores are sigmoids")
+    if named(pair, ("boxes",), ("scores",)):
+        return Probe(False, "outputs `scores` and `boxes` are finished ones, not logits")
     if named(pair, ("pred_boxes",), ("logits", "pred_logits")):
         return Probe(True, "outputs `logits` (B, Q, C + 1) and `pred_boxes` (B, Q, 4)")
     return Probe(True, "boxes and class logits of queries; softmax scores would fit, sigmoid too", certain=False)

@@ -44,12 +44,16 @@ def recognise(graph: Graph) -> Probe:
 
 
 def prepare(graph: Graph) -> Preparation:
-    """BGR less a mean by a deviation, stretched; PicoDet RGB. 320 x 320 (NanoDet-Plus, PicoDet 416) where free."""
+    """BGR pixels less a mean by a deviation, letterboxed with black (NanoDet-Plus stretched); PicoDet RGB, stretched.
+
+    320 x 320 where the graph leaves it free, 416 x 416 with four strides.
+    """
     pairs = _pairs(graph)
     if pairs is not None and len(pairs) == 4:
         return usual(graph, (416, 416), resize="stretch", mean=IMAGENET[0], std=IMAGENET[1])
-    size = (320, 320) if pairs is not None else (416, 416)
-    return usual(graph, size, resize="stretch", color="bgr", scale=1.0, mean=_MEAN, std=_STD)
+    if pairs is not None:
+        return usual(graph, (320, 320), resize="letterbox", pad=0, color="bgr", scale=1.0, mean=_MEAN, std=_STD)
+    return usual(graph, (416, 416), resize="stretch", color="bgr", scale=1.0, mean=_MEAN, std=_STD)
 
 
 def decode(

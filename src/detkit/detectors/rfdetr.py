@@ -36,6 +36,8 @@ def recognise(graph: Graph) -> Probe:
         return Probe(False, "more rows than a set of queries has")
     if "Softmax" in graph.last.get(pair[1].name, ()):
         return Probe(False, "scores are a softmax")
+    if named(pair, ("boxes",), ("scores",)):
+        return Probe(False, "outputs `scores` and `boxes` are finished ones, not logits")
     if samples(graph):
         return Probe(True, "boxes and class logits of queries that sample features: sigmoid scores")
     if named(pair, ("pred_boxes",), ("logits", "pred_logits")):

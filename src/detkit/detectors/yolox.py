@@ -43,10 +43,12 @@ def recognise(graph: Graph) -> Probe:
         return Probe(False, f"output {main}: boxes seem to be decoded (Sub), but not as YOLOX does it (Exp)")
     kind = "an Exp operator: decoded" if "Exp" in graph.operators else "no Exp operator: boxes raw"
     strides = _yolo.grid_strides(rows, graph.size, 1, (_yolo.P5, _yolo.P6))
+    if strides == _yolo.P6 and names is None and "Exp" not in graph.operators:
+        # NanoDet-Plus has these rows as well, with other columns and other pixels.
+        return Probe(False, f"output {main}: rows of strides 8 to 64, and neither names nor an Exp operator")
     if strides is not None:
         cells = ", ".join(map(str, strides))
-        why = f"output {main}: 5 + {width - 5} columns, one row a cell of strides {cells}; {kind}"
-        return Probe(True, why, certain=strides == _yolo.P5)
+        return Probe(True, f"output {main}: 5 + {width - 5} columns, one row a cell of strides {cells}; {kind}")
     if (rows is not None and (graph.size is not None or rows <= 1000)) or "Pow" in graph.operators:
         return Probe(False, f"output {main}: not one row a grid cell")
     if graph.metadata.get("stride") and names is not None:

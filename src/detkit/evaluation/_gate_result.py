@@ -10,9 +10,11 @@ from typing import Any
 
 from detkit.errors import InputError
 
-__all__ = ["SCHEMA", "blockers", "is_fraction", "number", "validate_result"]
+__all__ = ["BENCH_SCHEMA", "SCHEMA", "blockers", "is_fraction", "number", "validate_result"]
 
 SCHEMA = "detkit.evaluation/1"
+#: What `detkit bench` writes: latency and a device, no metrics.
+BENCH_SCHEMA = "detkit.bench/1"
 
 _HINT = "write one with `detkit eval TRUTH PREDICTIONS --format json`"
 _FRACTION = re.compile(r"(?:^|\.)(?:m?AP|AR|recall|precision|f1|coverage)[^.\]]*(?:\.\d+)?$")
@@ -39,7 +41,7 @@ def number(value: Any) -> float | None:
 
 
 def validate_result(mapping: Any, path: str | Path) -> Mapping[str, Any]:
-    """The same mapping, once it is known to be a whole result of `detkit eval --format json`.
+    """The same mapping, once it is known to be a whole result of `detkit eval` or `detkit bench` `--format json`.
 
     Parameters
     ----------
@@ -51,7 +53,8 @@ def validate_result(mapping: Any, path: str | Path) -> Mapping[str, Any]:
     Returns
     -------
     mapping of str to object
-        Values may still be null or NaN: those are for the verdict.
+        That of `detkit bench` with the parts it lacks, empty. Values may still be null or NaN: those are for the
+        verdict.
 
     Raises
     ------
@@ -61,6 +64,8 @@ def validate_result(mapping: Any, path: str | Path) -> Mapping[str, Any]:
     if not isinstance(mapping, Mapping) or not isinstance(mapping.get("schema"), str):
         raise InputError(f"not an evaluation result: found {_looks_like(mapping)}", path=path, hint=_HINT)
     schema = mapping["schema"]
+    if schema == BENCH_SCHEMA:
+        return _bench(mapping, path)
     if schema != SCHEMA:
         newer = schema.startswith(SCHEMA.partition("/")[0] + "/")
         hint = "it comes from another version of detkit: evaluate again with this one" if newer else _HINT
@@ -75,6 +80,18 @@ def validate_result(mapping: Any, path: str | Path) -> Mapping[str, Any]:
     check.classes(mapping)
     check.extras(mapping)
     return mapping
+
+
+def _bench(mapping: Mapping[str, Any], path: str | Path) -> Mapping[str, Any]:
+    """A result of `detkit bench`, once it is whole: only `latency.*` rules find something in it."""
+    check = _Checker(path)
+    check.mapping(mapping, "device")
+    latency = check.mapping(mapping, "latency")
+    if not latency:
+        raise check.wrong("latency", "is empty, expected at least one figure")
+    check.numbers(latency, "latency")
+    empty = {"protocol": {"name": "bench"}, "metrics": {}, "per_class": [], "findings": []}
+    return {**mapping, **empty, "inputs": {"ground_truth": {}, "predictions": {}}}
 
 
 class _Checker:
@@ -191,6 +208,10 @@ def _uncovered(result: Mapping[str, Any], least: float) -> list[str]:
 def _strangers(result: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:
     """How truth or protocol of two results differ: their numbers must not be compared then."""
     reasons = []
+    if result["schema"] != baseline["schema"]:
+        return [f"the baseline is of another kind: {result['schema']} against {baseline['schema']}"]
+    if result["schema"] == BENCH_SCHEMA:
+        return _other_machines(result, baseline)
     here, there = result["inputs"]["ground_truth"], baseline["inputs"]["ground_truth"]
     hashes = here.get("sha256"), there.get("sha256")
     if not all(isinstance(digest, str) and digest for digest in hashes):
@@ -207,6 +228,13 @@ def _strangers(result: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[s
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         reasons.append(f"protocol differs from the baseline's: {shown}{more}")
     return reasons
+
+
+def _other_machines(result: Mapping[str, Any], baseline: Mapping[str, Any]) -> list[str]:
+    """How the machines or the calls of two measurements differ; another version of the software is what is judged."""
+    ours, theirs = ({**r["device"], "batch": r["latency"].get("batch")} for r in (result, baseline))
+    keys = [k for k in {**ours, **theirs} if k != "onnxruntime" and not _same(ours.get(k), theirs.get(k))]
+    return [f"{k} differs from the baseline's: {_kind(ours.get(k))} against {_kind(theirs.get(k))}" for k in keys]
 
 
 def _same(ours: Any, theirs: Any) -> bool:

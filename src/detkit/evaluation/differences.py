@@ -222,7 +222,7 @@ def _summary(pairs: _Pairs, mine: Any) -> dict[str, dict[str, float | None]]:
 def _statistic(values: NDArray[np.float64], name: str) -> float:
     if name.startswith("p"):
         return float(np.percentile(values, int(name[1:])))
-    return float({"mean": np.mean, "max": np.max, "min": np.min}[name](values))
+    return float(getattr(values, name)())
 
 
 def _images(united: United, lonely: NDArray[np.int64]) -> dict[str, int]:
@@ -274,7 +274,8 @@ def _verdict(found: Differences, rule: Rule) -> GateRow:
     assert limit is not None
     strict = rule.min_strict if is_lower else rule.max_strict
     operator = (">" if is_lower else "<") + ("" if strict else "=")
-    row = {"result": "diff", "rule": rule.label, "metric": rule.metric, "severity": "error", "operator": operator}
+    row: dict[str, Any] = {"result": "diff", "rule": rule.label, "metric": rule.metric, "severity": "error"}
+    row["operator"] = operator
     if value is None:
         message = f"{rule.metric} is undefined: no box of one has a partner in the other"
         return GateRow(

@@ -96,10 +96,9 @@ def gate(
         pairs = [("result", results)]
     demands = [parse_expression(rule) if isinstance(rule, str) else rule for rule in rules]
     _check_request(pairs, demands, min_coverage)
-    for label, result in pairs:
-        validate_result(result, label)
+    pairs = [(label, validate_result(result, label)) for label, result in pairs]
     if baseline is not None:
-        validate_result(baseline, "baseline")
+        baseline = validate_result(baseline, "baseline")
     rows: list[GateRow] = []
     problems: dict[str, None] = {}
     notes: dict[str, None] = {}

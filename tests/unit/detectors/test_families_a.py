@@ -370,6 +370,18 @@ def test_what_only_resembles_a_yolo_is_refused_with_reasons(what):
     assert caught.value.hint == "name one with --family"
 
 
+def test_rows_of_four_strides_are_yolox_only_with_names_or_exp():
+    rows = 160 * 160 + 80 * 80 + 40 * 40 + 20 * 20
+    image = (1, 3, 1280, 1280)
+    yolox = family("yolox")
+    assert not yolox.recognise(graph_of((1, rows, 85), image=image)).matches
+    assert yolox.recognise(graph_of((1, rows, 85), image=image, meta={"names": str(COCO)})).matches
+    assert yolox.recognise(graph_of((1, rows, 85), image=image, operators=("Exp",))).matches
+    frame = Frame((1280, 1280), (1280, 1280), (1.0, 1.0), (0.0, 0.0))
+    (out,) = decoded("yolox", graph_of((1, rows, 6), image=image), np.zeros((1, rows, 6), np.float32), frames=[frame])
+    assert out.xyxy[-1].tolist() == [19 * 64 - 64 / 2, 19 * 64 - 64 / 2, 19 * 64 + 64 / 2, 19 * 64 + 64 / 2]
+
+
 AMBIGUOUS = {
     "two classes, nothing said": (graph_of((1, 300, 6)), ("ultralytics_end2end", "ultralytics_rtdetr")),
     "two classes, v10 or RT-DETR": (graph_of((1, 300, 6), meta=TWO), ("ultralytics_end2end", "ultralytics_rtdetr")),
