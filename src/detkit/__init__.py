@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ensemble,
         evaluate,
         gate,
+        inspect_model,
         iou,
         load_result,
         load_rules,
@@ -75,6 +76,7 @@ __all__ = [
     "ensemble",
     "evaluate",
     "gate",
+    "inspect_model",
     "iou",
     "load_result",
     "load_rules",
@@ -90,7 +92,8 @@ __all__ = [
 _HOMES = {
     "detkit.api": (
         "BoxOverlaps Conversion EvaluationSettings PredictSettings Prediction Rule bench convert diff "
-        "ensemble evaluate gate iou load_result load_rules nms predict read save_matches stats write"
+        "ensemble evaluate gate inspect_model iou load_result load_rules nms predict read save_matches stats "
+        "write"
     ),
     "detkit.errors": (
         "CannotJudgeError DetkitError InputError InvalidRowsError MissingExtraError OutputError UsageError"

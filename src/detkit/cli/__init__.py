@@ -28,6 +28,7 @@ COMMANDS = (
     "gate",
     "predict",
     "bench",
+    "model",
     "convert",
     "iou",
     "nms",

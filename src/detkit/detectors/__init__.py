@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from detkit.detectors._detector import Detector, Request, model_files, open_detector
     from detkit.detectors._devices import runtimes
     from detkit.detectors._images import Pictures, check_every, find_pictures, match_pictures
+    from detkit.detectors._inspect import Inspection, inspect_model
     from detkit.detectors._output import Columns, Parts, locked, part_folder, remove_parts, start_parts
     from detkit.detectors._pieces import COCO91
     from detkit.detectors._rows import Choice
@@ -39,6 +40,7 @@ __all__ = [
     "Family",
     "Frame",
     "Graph",
+    "Inspection",
     "Output",
     "Parts",
     "Pictures",
@@ -51,6 +53,7 @@ __all__ = [
     "bench_model",
     "check_every",
     "find_pictures",
+    "inspect_model",
     "locked",
     "match_pictures",
     "model_files",
@@ -74,6 +77,7 @@ _HOMES = {
     "_bench": "BenchPlan bench_model",
     "_detector": "Detector Request model_files open_detector",
     "_devices": "runtimes",
+    "_inspect": "Inspection inspect_model",
     "_images": "Pictures check_every find_pictures match_pictures",
     "_output": "Columns Parts locked part_folder remove_parts start_parts",
     "_pieces": "COCO91",

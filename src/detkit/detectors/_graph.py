@@ -217,8 +217,23 @@ def _operator(node: Any) -> str:
 
 #: Operators that hand values on without changing them.
 _MOVES = frozenset(
-    ("Cast", "Concat", "Dropout", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape", "Slice", "Split")
-    + ("Squeeze", "Tile", "Transpose", "Unsqueeze")
+    [
+        "Cast",
+        "Concat",
+        "Dropout",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "Identity",
+        "Pad",
+        "Reshape",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Tile",
+        "Transpose",
+        "Unsqueeze",
+    ]
 )
 #: Where the network proper begins.
 _LAYERS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "QLinearConv", "ConvInteger"))

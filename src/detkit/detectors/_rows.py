@@ -91,11 +91,12 @@ def finish(output: Output, frame: Frame, choice: Choice, *, needs_nms: bool) -> 
     keypoints = None
     if output.keypoints is not None:
         keypoints = np.array(output.keypoints[source], dtype=np.float64)
-        flat = keypoints[:, :, :2].reshape(len(source), -1)
-        keypoints[:, :, :2] = frame.to_image(flat, clip=False).reshape(len(source), -1, 2)
+        shape = (len(source), keypoints.shape[1], 2)
+        flat = keypoints[:, :, :2].reshape(shape[0], 2 * shape[1])
+        keypoints[:, :, :2] = frame.to_image(flat, clip=False).reshape(shape)
     polygons = None
     if corners is not None:
-        polygons = frame.to_image(corners.reshape(len(source), -1), clip=False).reshape(-1, 4, 2)
+        polygons = frame.to_image(corners.reshape(len(source), 8), clip=False).reshape(-1, 4, 2)
     return Rows(xywh, score, label, source, keypoints, polygons)
 
 
@@ -146,14 +147,16 @@ def _candidates(output: Output, choice: Choice) -> tuple[NDArray[np.int64], NDAr
     if isinstance(output, Dense):
         threshold = np.float32(choice.score_threshold)
         if choice.multi_label:
-            rows, labels = np.nonzero(output.scores >= threshold)
+            rows, labels = np.nonzero((output.scores >= threshold) & (output.scores < np.inf))
         else:
             best = output.scores.argmax(axis=1) if output.scores.size else np.zeros(0, np.int64)
-            rows = np.flatnonzero(output.scores[np.arange(len(best)), best] >= threshold)
+            highest = output.scores[np.arange(len(best)), best]
+            rows = np.flatnonzero((highest >= threshold) & (highest < np.inf))
             labels = best[rows]
         return rows, labels, output.scores[rows, labels].astype(np.float64)
     # A label below 0 names no class: padding or background.
-    rows = np.flatnonzero((output.score >= np.float32(choice.score_threshold)) & (output.label >= 0))
+    enough = (output.score >= np.float32(choice.score_threshold)) & (output.score < np.inf)
+    rows = np.flatnonzero(enough & (output.label >= 0))
     return rows, output.label[rows].astype(np.int64), output.score[rows].astype(np.float64)
 
 

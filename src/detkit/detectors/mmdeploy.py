@@ -50,7 +50,7 @@ def decode(
     found: list[Output] = []
     for i, frame in enumerate(frames):
         position = class_positions(labels[i], settings, 0)
-        kept = (position >= 0) & (np.asarray(labels[i]) >= 0)
+        kept = position >= 0
         own = None if masks is None else masks[i][kept]
         whole = own is not None and own.shape[1:] == frame.network_size[::-1]
         found.append(

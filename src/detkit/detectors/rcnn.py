@@ -38,7 +38,7 @@ def recognise(graph: Graph) -> Probe:
 
 
 def prepare(graph: Graph) -> Preparation:
-    """RGB from 0 to 1, stretched (torchvision), or BGR less the mean, letterboxed top left (model zoo); 800 x 800."""
+    """RGB from 0 to 1 (torchvision) or BGR pixels less a mean (model zoo), letterboxed top left; 800 x 800 if free."""
     if _normalises(graph):
         return usual(graph, (800, 800), resize="letterbox-topleft")
     return usual(graph, (800, 800), resize="letterbox-topleft", color="bgr", scale=1.0, mean=_ZOO_MEAN)

@@ -188,7 +188,7 @@ def blockers(result: Mapping[str, Any], baseline: Mapping[str, Any] | None, min_
 
 def _emptiness(result: Mapping[str, Any], whose: str) -> list[str]:
     reasons = []
-    if result["inputs"]["predictions"]["detections"] == 0:
+    if result["inputs"]["predictions"].get("detections") == 0:
         reasons.append(f"{whose} hold no detection")
     elif number((result.get("coverage") or {}).get("predicted")) == 0:
         reasons.append(f"{whose} meet no image of the truth")

@@ -23,6 +23,7 @@ __all__ = [
     "render",
     "render_class",
     "render_differences",
+    "render_model",
     "render_gate",
     "render_overlaps",
     "render_stats",
@@ -146,6 +147,25 @@ def render_differences(found: Mapping[str, Any], gate: GateReport | None = None,
     if format == "json":
         return _as_json({**found, **({} if gate is None else {"gate": gate.to_dict()})})
     return _differences.text(found, gate)
+
+
+def render_model(found: Mapping[str, Any], format: str = "text") -> str:
+    """What a model file says of itself.
+
+    Parameters
+    ----------
+    found : mapping
+        Schema `detkit.model/1`.
+    format : {"text", "json"}
+
+    Returns
+    -------
+    str
+        With a final newline.
+    """
+    from detkit.reports import _model
+
+    return _as_json(found) if format == "json" else _model.text(found)
 
 
 def write_columns(columns: Mapping[str, Sequence[Any]], target: str | Path, *, overwrite: bool = False) -> None:

@@ -33,7 +33,7 @@ from detkit.detectors import (
     ssd_tf,
     yunet,
 )
-from detkit.detectors._base import Settings
+from detkit.detectors._base import Dense, Settings
 from detkit.detectors._pieces import COCO91, class_columns, class_positions
 from detkit.detectors._prepare import Frame, frame_of, prepare
 from detkit.detectors._rows import Choice, Rows, finish
@@ -185,9 +185,7 @@ def test_a_float16_graph_yields_the_same_rows(tool: ModuleType, tmp_path: Path, 
     graph = read_graph(path)
     assert graph.image.dtype == ("uint8" if name == "ssd_tf" else "float16")
     assert recognise(graph).name == answer["family"]
-    (rows,) = detect(
-        path, [picture(answer)], settings=Settings(answer["settings"]), choice=dataclasses.replace(LOOKING)
-    )
+    (rows,) = detect(path, [picture(answer)], settings=Settings(answer["settings"]))
     strong = [row for row in answer["rows"] if row["score"] > 0.3]
     best = rows.score > 0.28
     assert len(strong) <= best.sum() <= len(answer["rows"])
@@ -391,7 +389,7 @@ def test_a_graph_that_normalises_by_itself_is_not_normalised_twice() -> None:
     assert detr.prepare(graph_of(*outputs, first=frozenset({"Sub", "Div", "Conv"}))).mean == (0, 0, 0)
 
 
-def test_ssd_scores_that_are_logits_get_their_softmax(tool: ModuleType) -> None:
+def test_ssd_scores_that_are_logits_get_their_softmax() -> None:
     graph = graph_of(("scores", "float32", (1, 2, 3)), ("boxes", "float32", (1, 2, 4)), operators={"Exp": 1}, size=10)
     logits = np.log(np.array([[[1, 2, 5], [6, 1, 1]]], np.float32))
     boxes = np.array([[[0.1, 0.2, 0.5, 0.6], [0, 0, 1, 1]]], np.float32)
@@ -458,8 +456,9 @@ def test_rows_the_graph_did_not_fill_are_left_out() -> None:
     assert len(rows.score) == 6  # of 8; the two others have a score of 0.9 and class 1
     (rows,) = detect(MODELS / "mmdeploy.onnx", [picture(answer)], choice=Choice(score_threshold=0.0))
     assert len(rows.score) == 6
-    (rows,) = detect(MODELS / "mmdeploy.onnx", [picture(answer)], settings=Settings({"labels": "0"}), choice=Choice())
-    assert (rows.label >= 0).all()
+    outputs = {"dets": np.ones((1, 3, 5), np.float32), "labels": np.array([[2, -1, 0]])}
+    (found,) = mmdeploy.decode(outputs, read_graph(MODELS / "mmdeploy.onnx"), Settings(), [stretched((9, 9), (64, 64))])
+    assert found.label.tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("module", [detr, fastestdet, mmdeploy, nanodet, rcnn, rfdetr, rtdetr, ssd, ssd_tf, yunet])
@@ -467,6 +466,18 @@ def test_foreign_outputs_are_an_input_error(module: Any) -> None:
     graph = graph_of(("out", "float32", (1, 7, 9)))
     with pytest.raises(InputError, match="expected"):
         module.decode({"out": np.zeros((1, 7, 9), np.float32)}, graph, Settings(), [stretched((9, 9), (640, 640))])
+
+
+def test_an_image_without_any_box_has_empty_rows_of_every_kind() -> None:
+    frame = stretched((10, 10), (20, 20))
+    scores = np.zeros((5, 2), np.float32)
+    boxes, angle, points = np.ones((5, 4), np.float32), np.zeros(5, np.float32), np.ones((5, 3, 3), np.float32)
+    rows = finish(Dense(boxes, scores, keypoints=points, angle=angle), frame, LOOKING, needs_nms=True)
+    assert rows.xywh.shape == (0, 4)
+    assert rows.keypoints is not None
+    assert rows.keypoints.shape == (0, 3, 3)
+    assert rows.polygons is not None
+    assert rows.polygons.shape == (0, 4, 2)
 
 
 # --- real models on real photos -------------------------------------------------------------------------------------
@@ -508,7 +519,7 @@ def test_faces_lie_where_people_have_noses_and_eyes(shared_data: Path, file: str
     for annotation in points["annotations"]:
         face = np.array(annotation["keypoints"], float).reshape(-1, 3)[:5]
         people.setdefault(annotation["image_id"], []).append(face)
-    # photos whose every person has a face that was labelled with nose and both eyes, or none at all
+    # photos where somebody's nose and both eyes were labelled; the small faces of a crowd were not
     clear = sorted(i for i, faces in people.items() if any((f[:3, 2] > 0).all() for f in faces))[:10]
     hits = strong = 0
     for image_id in clear:
@@ -518,6 +529,8 @@ def test_faces_lie_where_people_have_noses_and_eyes(shared_data: Path, file: str
             shared_data / "models" / f"{file}.onnx", [image], choice=Choice(score_threshold=0.8, iou_threshold=0.45)
         )
         for i, (x, y, w, h) in enumerate(rows.xywh):
+            if w < 14:
+                continue
             strong += 1
             inside = [f for f in people[image_id] if f[0, 2] > 0 and x <= f[0, 0] <= x + w and y <= f[0, 1] <= y + h]
             hits += bool(inside)

@@ -96,6 +96,13 @@ def test_bands_hold_each_matched_detection_once():
     ]
 
 
+def test_the_lower_end_belongs_to_a_band():
+    truth = truth_of([(0, 0, [50 * n, 0, 10, 10]) for n in range(4)])
+    rows = [(1, 1, [50 * n, 0, 10, height], 0.9) for n, height in enumerate((5, 7, 9, 10))]  # heights of 10
+    bands = evaluate(align(truth, detections_of(rows)), protocols.get("voc2012")).bands
+    assert [b.count for b in bands] == [1, 1, 2]
+
+
 def test_operating_points_count_at_each_threshold():
     points = run("voc2012").operating_points
     assert (len(points.score), points.iou, points.truths) == (101, 0.5, 3)
