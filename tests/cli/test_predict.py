@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
-from _run import DEMO, ROOT, run
+
+from cli._run import DEMO, ROOT, run
 
 ort = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")

@@ -177,7 +177,7 @@ def load_model(path: str | Path) -> Any:
             raise InputError("no such file", path=path)
         if path.stat().st_size > _LIMIT:
             raise InputError("larger than 4 GiB", path=path, hint="keep the weights as external data")
-        model = onnx.load(str(path), load_external_data=False)
+        model = onnx.load(str(path), format="protobuf", load_external_data=False)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
     except (DecodeError, ValueError, TypeError) as error:

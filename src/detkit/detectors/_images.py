@@ -263,13 +263,15 @@ def load_image(path: str | Path | IO[bytes]) -> Image.Image:
     InputError
         Missing, truncated, not an image, too large to be one.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return _rgb(image)
+    except UnidentifiedImageError as error:
+        raise InputError("not a readable image: of no known kind", path=str(path)) from error
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         if isinstance(error, MemoryError):
             raise

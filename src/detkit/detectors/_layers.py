@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
@@ -11,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from detkit.detectors._field import KERNELS, POOLS, Shape, Sight, advance, image_sight
+from detkit.detectors._fold import fold_shapes
 from detkit.errors import InputError
 
 __all__ = ["Head", "Layer", "Layers", "read_layers"]
 
 #: Weights of more elements than this are not needed to tell shapes.
 _SMALL = 4096
+#: Rounds of shape inference; each goes as far as the shape arithmetic of the one before allows.
+_MOST_ROUNDS = 24
 #: Operators whose constant operands are weights: trained, or folded from what was.
 _PRODUCTS = frozenset(("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul"))
 _NORMS = frozenset(("BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"))
@@ -198,6 +202,18 @@ def _shapes(model: Any, image: str, size: tuple[int, int], nhwc: bool) -> dict[s
     for value in light.graph.input:
         if value.name not in constants:
             _fix(value, size if value.name == image else None, nhwc)
+    values = _Constants(light).arrays()
+    known: dict[str, Shape] = {}
+    for _ in range(_MOST_ROUNDS):
+        known |= _inferred(light, size)
+        if not fold_shapes(light, known, values):
+            break
+    return {**known, **{name: tuple(array.shape) for name, array in values.items()}}
+
+
+def _inferred(light: Any, size: tuple[int, int]) -> dict[str, Shape]:
+    import onnx
+
     try:
         found = onnx.shape_inference.infer_shapes(light, data_prop=True)
     except Exception as error:  # onnx raises errors of several kinds, from C++ and from protobuf
@@ -254,6 +270,17 @@ class _Constants:
                 for attribute in node.attribute:
                     if attribute.name == "value":
                         self.tensors[node.output[0]] = attribute.t
+
+    def arrays(self) -> dict[str, Any]:
+        """The small constants as arrays."""
+        from onnx import numpy_helper
+
+        out = {}
+        for name, tensor in self.tensors.items():
+            if math.prod(tensor.dims) <= _SMALL and tensor.data_type in (1, 6, 7, 9):
+                with contextlib.suppress(ValueError, TypeError):
+                    out[name] = numpy_helper.to_array(tensor)
+        return out
 
     def value(self, name: str) -> list[Any] | None:
         """A small constant as a flat list."""

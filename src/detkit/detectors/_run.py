@@ -186,7 +186,7 @@ class _Pipeline:
 
     def _answer(self, output: Output, frame: Frame | InputError) -> Answer:
         if isinstance(frame, InputError):
-            return Answer(None, None, problem=frame.message)
+            return Answer(None, None, problem=frame.message.removeprefix(f"{frame.path}: "))
         request = self.detector.request
         rows = finish(output, frame, request.choice, needs_nms=self.detector.needs_nms)
         highest = int(rows.label.max(initial=-1))

@@ -13,7 +13,6 @@ from detkit.detectors._fit import Fit, fit_heads
 from detkit.detectors._graph import load_model, read_graph
 from detkit.detectors._layers import read_layers
 from detkit.detectors._prepare import Preparation
-from detkit.errors import InputError
 from detkit.tables import Categories, Dataset, Images, id_array
 
 
@@ -150,7 +149,7 @@ def resnet_34() -> tuple[Net, Any]:
 
 
 def test_resnet_34_as_published():
-    net, found = resnet_34()
+    _, found = resnet_34()
     assert found.parameters == 21_797_672
     assert round(found.macs / 1e9, 2) == 3.66
     field, jump = 7, 2  # the first convolution
@@ -272,11 +271,15 @@ def test_another_size_changes_the_map_and_not_the_field():
     assert large.macs == small.macs * (128 * 96) // (64 * 64)
 
 
-def test_sizes_that_contradict_the_graph_are_refused():
+def test_layers_whose_shapes_contradict_each_other_are_unknown():
     net = Net(3, (64, 64))
     net.add("Add", net.conv(8, 3, stride=2, pad=1), net.conv(8, 3, data="image", channels=3))
-    with pytest.raises(InputError, match="shapes cannot be told at 64x64"):
-        net.layers(size=(64, 64))
+    net.channels = 8
+    net.conv(4, 3, name="after")
+    found = net.layers(size=(64, 64))
+    assert named(found)["after"].shape is None
+    assert found.unknown == ("after",)
+    assert found.macs == 32 * 32 * 8 * 27 + 62 * 62 * 8 * 27
 
 
 def test_objects_against_heads():
@@ -302,6 +305,7 @@ REAL = {
     "nanodet_m_320": (320, (8, 16, 32)),
     "FastestDet": (352, (16,)),
     "yunet_n_dynamic": (640, (8, 16, 32)),
+    "deimv2_atto": (320, (16, 32)),
     "ultraface_rfb_640": (640, (8, 16, 32, 64)),
 }
 
@@ -315,3 +319,28 @@ def test_heads_of_real_models(shared_data, name):
     assert tuple(h.stride[0] for h in found.heads) == strides
     assert found.unknown == ()
     assert all(np.diff([h.field[0] for h in found.heads]) > 0)
+
+
+def test_shapes_computed_in_the_graph_are_followed():
+    """As exporters write a flatten for a free size: rows are told by Shape, Gather, Unsqueeze, Concat."""
+    net = Net(3, ("h", "w"))
+    net.conv(6, 4, stride=4)
+    net.weights.append(helper.make_tensor("at", TensorProto.INT64, [], [0]))
+    net.weights.append(helper.make_tensor("two", TensorProto.INT64, [], [2]))
+    source = net.last
+    net.add("Shape", source)
+    net.add("Gather", net.last, "at", axis=0)
+    batch = net.add("Unsqueeze", net.last, net.const([0]))
+    net.add("Shape", source)
+    net.add("Gather", net.last, "two", axis=0)
+    net.add("Mul", net.last, net.last)
+    rows = net.add("Unsqueeze", net.last, net.const([0]))
+    shape = net.add("Concat", batch, net.const([6]), rows, axis=0)
+    flat = net.add("Reshape", source, shape, name="flat")
+    repeats = net.add("Concat", net.const([1, 1]), batch, axis=0)
+    net.add("Tile", flat, repeats)
+    net.add("MatMul", net.last, net.weight(16 * 16, 5), name="product")
+    found = net.layers(size=(64, 64))
+    assert named(found)["flat"].shape == (1, 6, 256)
+    assert named(found)["product"].macs == 6 * 256 * 5
+    assert found.unknown == ()

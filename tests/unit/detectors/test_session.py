@@ -84,7 +84,7 @@ def test_cuda_that_does_not_start_is_an_error_and_never_a_run_on_the_cpu(
 ) -> None:
     fake = _Listed(raises=raises)
     monkeypatch.setattr("detkit.detectors._session._onnxruntime", lambda: fake)
-    with pytest.raises(UsageError, match="device `cuda:0` did not start: .*(CPUExecutionProvider|no CUDA-capable)"):
+    with pytest.raises(UsageError, match=r"device `cuda:0` did not start: .*(CPUExecutionProvider|no CUDA-capable)"):
         open_detector(Request(str(model())), "cuda:0")
     assert fake.asked[0][0] == "CUDAExecutionProvider"
     assert open_session(model(), "auto").provider == "CPUExecutionProvider"

@@ -107,6 +107,14 @@ def test_a_strict_overlap_must_exceed_the_threshold(rule):
         assert scored.matched[0].outcome[0, 0].tolist() == [kind]
 
 
+def test_equal_scores_of_many_images_keep_image_order():
+    # Two scores in turns over forty images: a sort that is not stable mixes them.
+    truth = truth_of([(n, 0, BOX) for n in range(40)])
+    found = detections_of([(n + 1, 1, BOX, score) for n in range(40) for score in (0.5, 0.4)])
+    scored = run(truth, found)
+    assert scored.order[0].tolist() == [*range(0, 80, 2), *range(1, 80, 2)]
+
+
 def test_classes_without_any_row_are_undefined():
     truth = truth_of([(0, 0, BOX)], class_ids=[1, 2, 3])
     scored = run(truth, detections_of([(1, 1, BOX, 0.5)]))

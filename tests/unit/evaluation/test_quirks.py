@@ -82,3 +82,13 @@ def test_strict_parity_reads_them_so():
     )
     assert (loose, strict) == (2 / 2, 1 / 2)
     assert np.array_equal(truth.annotations.xywh[:, 0], [0, 20])
+
+
+def test_records_are_walked_by_image_id_not_in_the_order_of_the_table():
+    # Table position 0 is image id 2, which pycocotools walks last.
+    rows = [(1, 0, [0, 0, 5, 5]), (0, 0, [20, 0, 5, 5]), (0, 0, [40, 0, 5, 5])]
+    truth = truth_of(rows, image_ids=[2, 1], ids=id_array([8, 7, 8]))
+    found = as_reference_reads(truth).annotations
+    assert found.ids.tolist() == [8, 7, 8]
+    assert found.image_index.tolist() == [0, 0, 0]
+    assert found.xywh[:, 0].tolist() == [40, 20, 40]

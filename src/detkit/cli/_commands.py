@@ -1,0 +1,92 @@
+"""The commands by name: imported when they are asked for, listed from text so that `detkit --help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import ItemsView, ValuesView
+from typing import Any
+
+import typer
+import typer.core
+import typer.main
+
+__all__ = ["COMMANDS", "LazyGroup"]
+
+#: Commands in the order of the help, each with its line there. A command is a module of this room with a function of
+#: the same name (`evaluate` for `eval`, which is taken).
+COMMANDS = {
+    "eval": "Score predictions against truth, and judge the score.",
+    "gate": "Judge results by rules: the exit code is the verdict.",
+    "predict": "Run an ONNX detector over images.",
+    "bench": "Measure a model: latency, throughput, every stage.",
+    "model": "Show what an ONNX detector is, without running it.",
+    "convert": "Convert a dataset or predictions to another format.",
+    "iou": "Overlaps between the boxes of two files.",
+    "nms": "Keep the best of overlapping predictions.",
+    "ensemble": "Join the predictions of several models.",
+    "diff": "Compare two exports of one model, without truth.",
+    "stats": "Count what a dataset or a predictions file holds.",
+    "demo": "Try all of this on a bundled dataset.",
+    "doctor": "Show versions, optional parts, and what is wrong.",
+    "warmup": "Compile the kernels ahead of the first run.",
+}
+_FUNCTION = {"eval": "evaluate"}
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """A group whose commands are imported when they are asked for."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Lazy()
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One command, None where there is no such name."""
+        return self.commands.get(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Usage, options and a line a command, in plain text."""
+        formatter.write_usage(ctx.command_path, "[OPTIONS] COMMAND [ARGS]...")
+        formatter.write_paragraph()
+        formatter.write_text(self.help or "")
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Options"):
+            records = [parameter.get_help_record(ctx) for parameter in self.get_params(ctx)]
+            formatter.write_dl([(name.split("  ")[0], text) for name, text in filter(None, records)])
+        formatter.write_paragraph()
+        formatter.write_text("Start with `detkit demo`; each command has --help with an example.")
+
+
+class _Lazy(dict[str, Any]):
+    """Name -> command; the value is made on first use."""
+
+    def __init__(self) -> None:
+        super().__init__(dict.fromkeys(COMMANDS))
+
+    def __getitem__(self, name: str) -> Any:
+        command = super().__getitem__(name)
+        if command is None:
+            module = importlib.import_module(f"detkit.cli.{name}")
+            single = typer.Typer(
+                pretty_exceptions_enable=False,
+                add_completion=False,
+                context_settings={"help_option_names": ["-h", "--help"]},
+            )
+            single.command(name)(getattr(module, _FUNCTION.get(name, name)))
+            command = typer.main.get_command(single)
+            super().__setitem__(name, command)
+        return command
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default
+
+    def items(self) -> ItemsView[str, Any]:
+        return {name: self[name] for name in self}.items()
+
+    def values(self) -> ValuesView[Any]:
+        return {name: self[name] for name in self}.values()
