@@ -131,8 +131,8 @@ def test_every_command_and_option_is_documented(make_docs: ModuleType) -> None:
     sections = dict(re.findall(r"^## detkit (\S+)\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert list(sections) == list(COMMANDS)
     group = get_command(app)
-    for name, command in group.commands.items():
-        for parameter in command.params:
+    for name in group.commands:
+        for parameter in group.commands[name].params:
             if parameter.param_type_name == "option" and "--help" not in parameter.opts:
                 for flag in (*parameter.opts, *parameter.secondary_opts):
                     assert f"`{flag}`" in sections[name], f"{name} {flag}"

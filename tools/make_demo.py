@@ -202,9 +202,7 @@ def clip_outline(outline: np.ndarray, width: int, height: int) -> list[float]:
     return [round(value, 2) for point in points for value in point]
 
 
-def _clip_to_border(
-    points: list[tuple[float, float]], axis: int, limit: float, sign: int
-) -> list[tuple[float, float]]:
+def _clip_to_border(points: list[tuple[float, float]], axis: int, limit: float, sign: int) -> list[tuple[float, float]]:
     """Keep the part of a polygon where ``sign * (coordinate - limit) >= 0``."""
     kept: list[tuple[float, float]] = []
     for before, here in zip(points[-1:] + points[:-1], points, strict=True):
@@ -268,9 +266,7 @@ def draw_background(rng: np.random.Generator, width: int, height: int) -> np.nda
     return pixels + texture[..., None] * rng.uniform(0.7, 1.3, size=3)
 
 
-def random_colour(
-    rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]
-) -> np.ndarray:
+def random_colour(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> np.ndarray:
     """Return a random RGB colour in 0..255 of a saturation and a value in the given ranges."""
     hue, grey, light = rng.random(), rng.uniform(*saturation), rng.uniform(*value)
     return 255 * np.array(colorsys.hsv_to_rgb(hue, grey, light))
@@ -402,9 +398,7 @@ def mark_difficult(scenes: Sequence[Scene]) -> list[Scene]:
 # --- the simulated detector -----------------------------------------------------------------------
 
 
-def simulate_detector(
-    seed: int, model: int, skill: DetectorSkill, scenes: Iterable[Scene]
-) -> list[Detection]:
+def simulate_detector(seed: int, model: int, skill: DetectorSkill, scenes: Iterable[Scene]) -> list[Detection]:
     """Make up what a detector of some skill would answer.
 
     Parameters
@@ -436,9 +430,7 @@ def simulate_detector(
     return sorted(separate_scores(found), key=lambda item: (item.image.image_id, -item.score))
 
 
-def detect_truth(
-    rng: np.random.Generator, skill: DetectorSkill, plan: ImagePlan, truth: Truth
-) -> list[Detection]:
+def detect_truth(rng: np.random.Generator, skill: DetectorSkill, plan: ImagePlan, truth: Truth) -> list[Detection]:
     """Return no, one or two detections for one true object."""
     miss = skill.miss_small if truth.area < 32 * 32 else skill.miss_other
     if rng.random() < miss + 0.4 * truth.hidden:
@@ -551,8 +543,7 @@ def write_yolo(out: Path, scenes: Iterable[Scene]) -> None:
                 continue
             empty_written = True
         lines = (
-            " ".join([str(truth.label), *map(repr, yolo_numbers(truth.box, scene.plan))])
-            for truth in scene.truths
+            " ".join([str(truth.label), *map(repr, yolo_numbers(truth.box, scene.plan))]) for truth in scene.truths
         )
         write_text(out / "labels" / scene.plan.split / f"{scene.plan.name}.txt", join_lines(lines))
 

@@ -119,7 +119,8 @@ def global_options() -> tuple[Parameter, ...]:
 
 def _parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     hints = typing.get_type_hints(function, include_extras=True)
-    return tuple(_parameter(p, hints[p.name]) for p in inspect.signature(function).parameters.values())
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(_parameter(p, hints[p.name]) for p in parameters if p.name != "ctx")
 
 
 def _parameter(found: inspect.Parameter, hint: Any) -> Parameter:

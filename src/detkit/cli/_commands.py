@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import ItemsView, ValuesView
 from typing import Any
 
 import typer
@@ -83,10 +82,7 @@ class _Lazy(dict[str, Any]):
         return command
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
-
-    def items(self) -> ItemsView[str, Any]:
-        return {name: self[name] for name in self}.items()
-
-    def values(self) -> ValuesView[Any]:
-        return {name: self[name] for name in self}.values()
+        try:
+            return self[name]
+        except KeyError:
+            return default

@@ -173,9 +173,7 @@ def unknown_images(
         in_splits = unknown[other[unknown] >= 0]
         if len(in_splits):
             count = int(np.isin(detections.image_index, in_splits).sum())
-            where = (
-                f"{plural(count, 'prediction')} on {plural(len(in_splits), 'image')} not asked for"
-            )
+            where = f"{plural(count, 'prediction')} on {plural(len(in_splits), 'image')} not asked for"
             findings.append(Finding("DK108", f"not scored: {where} (`--split all` scores every image)", count=count))
         unknown = np.setdiff1d(unknown, in_splits)
         rows = int(np.isin(detections.image_index, unknown).sum())

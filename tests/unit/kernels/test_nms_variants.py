@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive_nms
+from detkit.kernels import _groups
 from detkit.kernels._groups import in_threads
 from detkit.kernels.fusion import fuse
 from detkit.kernels.nms import grouped_nms
@@ -235,3 +236,12 @@ def test_every_group_is_done_once():
 def test_refuses(call, name):
     with pytest.raises(ValueError, match=name):
         call()
+
+
+def test_rows_are_sorted_run_by_run_as_all_at_once(monkeypatch):
+    rng = np.random.default_rng(1)
+    score, group = rng.integers(0, 5, 400) / 5, np.repeat(rng.permutation(30), 40)[:400] // 3
+    expected = np.lexsort((-score, group))
+    for run in (1, 7, 64, 1000):
+        monkeypatch.setattr(_groups, "_RUN", run)
+        np.testing.assert_array_equal(_groups.grouped(np.ones((400, 4)), score, group).order, expected)
