@@ -101,12 +101,13 @@ class Command:
 
 def commands() -> list[Command]:
     """Every command in the order of the help."""
-    from detkit.cli import app
+    from detkit.cli import COMMANDS, function_of
 
     found = []
-    for info in app.registered_commands:
-        text, _, example = inspect.cleandoc(inspect.getdoc(info.callback) or "").partition("Example: ")
-        found.append(Command(str(info.name), _one_line(text), example.strip(), _parameters(info.callback)))
+    for name in COMMANDS:
+        function = function_of(name)
+        text, _, example = inspect.cleandoc(inspect.getdoc(function) or "").partition("Example: ")
+        found.append(Command(name, _one_line(text), example.strip(), _parameters(function)))
     return found
 
 

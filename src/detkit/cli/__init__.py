@@ -9,9 +9,9 @@ from __future__ import annotations
 import typer
 
 from detkit.cli import _console, _errors
-from detkit.cli._commands import COMMANDS, LazyGroup
+from detkit.cli._commands import COMMANDS, LazyGroup, function_of
 
-__all__ = ["COMMANDS", "app", "main"]
+__all__ = ["COMMANDS", "app", "function_of", "main"]
 
 app = typer.Typer(
     name="detkit",

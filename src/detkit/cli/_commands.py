@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import typer
 import typer.core
 import typer.main
 
-__all__ = ["COMMANDS", "LazyGroup"]
+__all__ = ["COMMANDS", "LazyGroup", "function_of"]
 
 #: Commands in the order of the help, each with its line there. A command is a module of this room with a function of
 #: the same name (`evaluate` for `eval`, which is taken).
@@ -30,6 +31,13 @@ COMMANDS = {
     "warmup": "Compile the kernels ahead of the first run.",
 }
 _FUNCTION = {"eval": "evaluate"}
+
+
+def function_of(name: str) -> Callable[..., None]:
+    """The function behind a command, its module imported now."""
+    module = importlib.import_module(f"detkit.cli.{name}")
+    function: Callable[..., None] = getattr(module, _FUNCTION.get(name, name))
+    return function
 
 
 class LazyGroup(typer.core.TyperGroup):
@@ -70,13 +78,12 @@ class _Lazy(dict[str, Any]):
     def __getitem__(self, name: str) -> Any:
         command = super().__getitem__(name)
         if command is None:
-            module = importlib.import_module(f"detkit.cli.{name}")
             single = typer.Typer(
                 pretty_exceptions_enable=False,
                 add_completion=False,
                 context_settings={"help_option_names": ["-h", "--help"]},
             )
-            single.command(name)(getattr(module, _FUNCTION.get(name, name)))
+            single.command(name)(function_of(name))
             command = typer.main.get_command(single)
             super().__setitem__(name, command)
         return command
