@@ -134,6 +134,7 @@ def _parameter(found: inspect.Parameter, hint: Any) -> Parameter:
     kind, repeats = _kind(hint, info)
     # Typer keeps the first name of an annotated option in the place of the default.
     flags = [n for n in (info.default, *(info.param_decls or ())) if isinstance(n, str) and n.startswith("-")]
+    flags = [flag for written in flags for flag in written.split("/")]
     names = (found.name.upper(),) if is_argument else tuple(flags or (f"--{found.name.replace('_', '-')}",))
     required = default is inspect.Parameter.empty or default is ...
     return Parameter(

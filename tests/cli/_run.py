@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +54,8 @@ def run(arguments: Sequence[str | Path], cwd: Path, *, encoding: str = "utf-8", 
     ):
         try:
             _errors.run(app)
-        except SystemExit as exit:
-            code = 0 if exit.code is None else exit.code
+        except SystemExit as leaving:
+            code = 0 if leaving.code is None else leaving.code
         out.flush()
         err.flush()
     assert isinstance(code, int), code
@@ -107,8 +107,3 @@ def _inside(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
-
-
-def plain(mapping: Mapping[str, object]) -> dict[str, object]:
-    """A copy, to change."""
-    return dict(mapping)

@@ -91,6 +91,8 @@ def test_a_partner_below_the_score_threshold_is_told_apart():
     found = compare_predictions(a, b, score_threshold=0.3).metrics
     assert (found["boxes_a"], found["boxes_b"]) == (2, 1)
     assert (found["unmatched"], found["unmatched_a"], found["below_threshold"]) == (1, 1, 1)
+    back = compare_predictions(b, a, score_threshold=0.3).metrics
+    assert (back["unmatched_b"], back["below_threshold"]) == (1, 1)
     assert compare_predictions(a, b).metrics["unmatched"] == 0
 
 

@@ -115,6 +115,8 @@ def test_equal_scores_go_in_input_order():
     boxes = [[0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 10]]
     found = grouped_soft_nms(boxes, [0.5] * 3, [0] * 3, decay="linear", iou_threshold=0.4, score_threshold=0)
     assert found.tolist() == [0.5, 0.5 * 0.5, 0.0]
+    later = grouped_soft_nms([[50, 50, 9, 9], *boxes[:2]], [0.9, 0.5, 0.5], [0] * 3, decay="linear", iou_threshold=0.4)
+    assert later.tolist() == [0.9, 0.5, 0.5 * 0.5]
 
 
 def test_diou_lets_the_neighbour_live_that_iou_removes():

@@ -118,6 +118,15 @@ def test_a_new_image_whose_id_is_taken_gets_a_free_one():
     assert [i for i, *_ in plain(found)] == [0, 1]
 
 
+def test_names_overrule_ids_that_point_elsewhere_and_ids_stay_unique():
+    a = table([(0, 0, [0, 0, 10, 10], 0.6)], ids=(1, 2), names=("a.jpg", "b.jpg"))
+    b = table([(0, 0, [0, 0, 9, 9], 0.5), (1, 0, [0, 0, 9, 9], 0.5)], ids=(1, 2), names=("b.jpg", "z.jpg"))
+    found = ensemble([a, b]).detections
+    assert found.images.ids.tolist() == [1, 2, 3]
+    assert found.images.file_names == ("a.jpg", "b.jpg", "z.jpg")
+    assert [i for i, *_ in plain(found)] == [0, 1, 2]
+
+
 def test_a_file_without_boxes_is_a_model_that_saw_nothing():
     for pair in ([table(A), table([])], [table([]), table(A)]):
         found = ensemble(pair)

@@ -1,0 +1,141 @@
+"""Bad files, records and ids."""
+
+from __future__ import annotations
+
+import json
+
+from cli import _inputs as make
+from cli._bad import EVAL, RESULTS_TEXT, TRUTH_TEXT, Bad, results, spoilt, truth
+
+FILES = [
+    Bad("missing truth", "eval nope.json pred.json", 2, ("nope.json: no such file or folder",)),
+    Bad("missing predictions", "eval truth.json nope.json", 2, ("nope.json: no such file or folder",)),
+    Bad("missing convert source", "convert nope out --to coco", 2, ("nope: no such file or folder",)),
+    Bad("missing stats source", "stats nope", 2, ("nope: no such file or folder",)),
+    Bad("path below a file", "eval truth.json/x pred.json", 2, ("truth.json/x",)),
+    Bad("name too long", f"eval {'x' * 5000} pred.json", 2, ("name too long",)),
+    Bad("a device", "eval /dev/null pred.json", 2, ("neither a file nor a folder",)),
+    Bad("empty folder as truth", "eval empty pred.json", 2, ("not recognised as labelled dataset",), {"empty": None}),
+    Bad("empty folder as predictions", "eval truth.json empty", 2, ("not recognised as predictions",), {"empty": None}),
+    Bad("folder named as a file", "eval truth.json dir.json", 2, ("dir.json",), {"dir.json": None}),
+    results("empty predictions file", ("pred.json", "empty"), b""),
+    truth("only spaces", ("truth.json", "empty"), b" \n\t\n"),
+    results("binary junk as predictions", ("pred.json",), bytes(range(256)) * 8),
+    truth("binary junk as truth", ("truth.json",), bytes(range(255, -1, -1)) * 8),
+    truth("UTF-16 truth", ("truth.json", "UTF-16"), TRUTH_TEXT.encode("utf-16")),
+    results("UTF-16 predictions", ("pred.json", "UTF-16"), RESULTS_TEXT.encode("utf-16")),
+    truth("Latin-1 truth", ("truth.json", "UTF-8"), TRUTH_TEXT.replace("cat", "kät").encode("latin-1")),
+    truth("truncated truth", ("truth.json", "byte"), TRUTH_TEXT[:333]),
+    results("truncated predictions", ("pred.json", "byte"), RESULTS_TEXT[:200]),
+    truth("two documents", ("truth.json", "byte"), TRUTH_TEXT + TRUTH_TEXT),
+    results("comma at the end", ("pred.json", "byte"), RESULTS_TEXT[:-1] + ",]"),
+    truth("truth is a number", ("truth.json",), "17"),
+    results("predictions are a text", ("pred.json",), '"none"'),
+    results("predictions are null", ("pred.json",), "null"),
+    truth("truth is a list of texts", ("truth.json",), ["a", "b"]),
+]
+
+RECORDS = [
+    results("no score", ("pred.json", "score", "[2].score", "--drop-invalid"), make.one_wrong(score=None)),
+    results("score is a text", ("score", 'found "high"'), make.one_wrong(score="high")),
+    results("score is NaN", ("score", "NaN"), make.one_wrong(score=float("nan"))),
+    results("score is infinite", ("score", "Infinity"), make.one_wrong(score=float("inf"))),
+    results("score is a bool", ("score",), make.one_wrong(score=True)),
+    results("three box values", ("bbox", "[1, 2, 3]"), make.one_wrong(bbox=[1, 2, 3])),
+    results("five box values", ("bbox",), make.one_wrong(bbox=[1, 2, 3, 4, 5])),
+    results("box value NaN", ("bbox",), make.one_wrong(bbox=[1, float("nan"), 3, 4])),
+    results("box value a text", ("bbox",), make.one_wrong(bbox=[1, "2,5", 3, 4])),
+    results("box is a text", ("bbox",), make.one_wrong(bbox="1 2 3 4")),
+    results("no box", ("bbox",), make.one_wrong(bbox=None)),
+    results("no image id", ("image_id",), make.one_wrong(image_id=None)),
+    results("no category id", ("category_id",), make.one_wrong(category_id=None)),
+    results("category id is a list", ("category_id",), make.one_wrong(category_id=[1])),
+    results("a record is a number", ("pred.json",), [*make.predictions(), 7]),
+    truth("truth box of three values", ("truth.json", "bbox", "annotations[0]"), spoilt(bbox=[1, 2, 3])),
+    truth("truth box NaN", ("truth.json", "bbox"), spoilt(bbox=[1, 2, float("nan"), 4])),
+    truth("truth without boxes", ("truth.json", "bbox"), spoilt(bbox=...)),
+    truth("truth without annotations", ("the truth has no images",), {"images": [], "categories": []}, 3),
+    truth("truth without categories", ("truth.json",), {k: v for k, v in make.truth().items() if k != "categories"}, 0),
+    truth("annotations are an object", ("truth.json", "annotations"), make.truth(annotations={"a": 1})),
+    truth(
+        "duplicate image ids",
+        ("truth.json", "image", "11"),
+        make.truth(images=[*make.truth()["images"], {"id": 11, "file_name": "x.jpg"}]),
+        0,
+    ),
+    truth(
+        "duplicate category ids",
+        ("truth.json",),
+        make.truth(categories=[*make.CATEGORIES, {"id": 1, "name": "cow"}]),
+        0,
+    ),
+    truth("duplicate annotation ids", ("truth.json", "id"), spoilt(id=2), 0),
+]
+
+IDS = [
+    truth("negative width in truth", (), spoilt(bbox=[50, 50, -10, 20]), 0),
+    results("negative width in predictions", (), make.one_wrong(bbox=[50, 50, -10, 20]), 0),
+    results("score above one", ("DK708",), make.one_wrong(score=37.5), 0),
+    results("string image ids", ("DK106",), [{**r, "image_id": str(r["image_id"])} for r in make.predictions()], 0),
+    results(
+        "padded string image ids",
+        ("not by id",),
+        [{**r, "image_id": f"{r['image_id']}.jpg"} for r in make.predictions()],
+        0,
+    ),
+    results("BOM", (), b"\xef\xbb\xbf" + json.dumps(make.predictions()).encode(), 0),
+    truth("dangling image", ("truth.json", "999"), spoilt(image_id=999), 0),
+    truth("dangling category", ("truth.json", "999"), spoilt(category_id=999), 0),
+    Bad("truth as predictions", "eval truth.json truth.json", 2, ("truth.json", "score")),
+    Bad("results as truth", "eval pred.json pred.json", 2, ("pred.json", "results (predictions)")),
+    results("no predictions", ("empty",), [], 3),
+    results(
+        "all image ids unknown",
+        ("`5011`", "`11.jpg`"),
+        [{**r, "image_id": r["image_id"] + 5000} for r in make.predictions()],
+        3,
+    ),
+    results(
+        "image ids off by one",
+        ("DK703", "shifted"),
+        [{**r, "image_id": r["image_id"] + 1} for r in make.predictions()],
+        0,
+    ),
+    Bad(
+        "image ids off by one, with a rule",
+        EVAL + " --require 'AP>=0.1'",
+        3,
+        ("shifted",),
+        {"pred.json": [{**r, "image_id": r["image_id"] + 1} for r in make.predictions()]},
+    ),
+    results(
+        "class ids off by one",
+        ("DK703", "shifted"),
+        [{**r, "category_id": r["category_id"] - 1} for r in make.predictions()],
+        0,
+    ),
+    Bad(
+        "class ids off by one, with a rule",
+        EVAL + " --require 'AP>=0.1'",
+        3,
+        ("DK703", "shifted"),
+        {"pred.json": [{**r, "category_id": r["category_id"] - 1} for r in make.predictions()]},
+    ),
+    results("all classes unknown", ("`77`", "`cat`"), [{**r, "category_id": 77} for r in make.predictions()], 3),
+    Bad(
+        "unknown class, unmapped error",
+        EVAL + " --unmapped error",
+        2,
+        ("77", "--class-map"),
+        {"pred.json": make.one_wrong(category_id=77)},
+    ),
+    results("unknown class", ("DK702", "77"), make.one_wrong(category_id=77), 0),
+    Bad(
+        "outside strict",
+        EVAL + " --strict",
+        2,
+        ("outside the truth", "999"),
+        {"pred.json": make.one_wrong(image_id=999)},
+    ),
+    Bad("outside", EVAL, 0, ("DK701", "999"), {"pred.json": make.one_wrong(image_id=999)}),
+]
