@@ -153,7 +153,8 @@ def test_one_flag_means_the_same_in_every_command(make_docs: ModuleType) -> None
             for name in parameter.names:
                 kind = "TEXT" if "|" in parameter.kind else parameter.kind
                 kinds.setdefault(name, set()).add(kind)
-    # `eval` takes several overlaps and caps, the verbs that keep or join boxes one of each; `bench` several batch sizes.
+    # `eval` takes several overlaps and caps, the verbs that keep or join boxes one of each;
+    # `bench` several batch sizes.
     several = {"--iou-threshold", "--iou", "--max-detections", "--batch"}
     assert {n: found for n, found in kinds.items() if n.startswith("--") and len(found) > 1 and n not in several} == {}
 

@@ -129,7 +129,7 @@ IDS = [
         ("77", "--class-map"),
         {"pred.json": make.one_wrong(category_id=77)},
     ),
-    results("unknown class", ("DK702", "77"), make.one_wrong(category_id=77), 0),
+    results("one unknown class", ("DK702", "77"), make.one_wrong(category_id=77), 0),
     Bad(
         "outside strict",
         EVAL + " --strict",
