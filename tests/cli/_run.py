@@ -39,7 +39,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 def run(arguments: Sequence[str | Path], cwd: Path, *, encoding: str = "utf-8", **changes: str) -> Outcome:
     """One command in this process: the same function, streams and working folder as in one of its own."""
-    from detkit.cli import _console, _errors, app
+    from detkit.cli import _console, _errors, main
 
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n") for _ in range(2))
     code: object = "no exit"
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str | Path], cwd: Path, *, encoding: str = "utf-8", 
         _inside(cwd),
     ):
         try:
-            _errors.run(app)
+            main()
         except SystemExit as leaving:
             code = 0 if leaving.code is None else leaving.code
         out.flush()

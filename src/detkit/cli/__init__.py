@@ -6,6 +6,8 @@ imported inside it.
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 
 from detkit.cli import _console, _errors
@@ -43,4 +45,4 @@ def _globals(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    _errors.run(app)
+    _errors.run(partial(app, prog_name="detkit"))

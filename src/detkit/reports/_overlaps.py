@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detkit.evaluation.result import BANDS
+from detkit.findings import plural
 from detkit.reports._table import table
 from detkit.tables import Dataset
 
@@ -39,14 +40,15 @@ def _side(best: np.ndarray) -> dict[str, Any]:
 def text(found: BoxOverlaps) -> str:
     """Both sides in one table."""
     sides = {name: _side(best) for name, best in (("A", found.best_a), ("B", found.best_b))}
-    labels = ["none", "below 0.5", *(f"{name} ({low:g}+)" for name, low in BANDS)]
+    labels = ["none", f"< {BANDS[0][1]:g}", *(f">= {low:g}" for _, low in BANDS)]
     body = []
     for name, side in sides.items():
         mean = "-" if side["mean_best_iou"] is None else f"{side['mean_best_iou']:.4f}"
         counts = [side["without_overlap"], *side["bands"].values()]
         body.append([name, str(side["boxes"]), *map(str, counts), mean])
-    lines = table(["best IoU of", "boxes", *labels, "mean"], body)
-    return "\n".join([*lines, f"{len(found.iou)} overlapping pairs"]) + "\n"
+    lines = table(["best IoU", "boxes", *labels, "mean"], body)
+    legend = ", ".join(f"{low:g} {name}" for name, low in BANDS)
+    return "\n".join([*lines, f"{plural(len(found.iou), 'overlapping pair')}; from {legend}"]) + "\n"
 
 
 def rows(found: BoxOverlaps) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from detkit.findings import plural
 from detkit.reports._table import number, printable, table
 from detkit.reports._verdict import headline
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["gate_lines", "render", "summary_lines"]
 
 _CLASSES_SHOWN = 20
+#: Cells for the name of a result where several are judged.
+_RESULT_WIDTH = 24
 
 
 def render(result: Evaluation, gate: GateReport | None = None) -> str:
@@ -33,8 +37,8 @@ def _header(result: Evaluation) -> list[str]:
         how += ", classes not told apart"
     truths = int(result.scored.truths[:, 0].sum()) if len(result.scored.truths) else 0
     counts = (
-        f"{coverage.images} images ({coverage.predicted} with predictions), {truths} truths, "
-        f"{len(result.detections)} detections, {len(result.per_class)} classes"
+        f"{plural(coverage.images, 'image')} ({coverage.predicted} with predictions), {truths} truths, "
+        f"{len(result.detections)} detections, {plural(len(result.per_class), 'class', 'classes')}"
     )
     return [how, counts]
 
@@ -67,22 +71,29 @@ def _classes(result: Evaluation) -> list[str]:
 def _bands(result: Evaluation) -> list[str]:
     total = sum(b.count for b in result.bands)
     parts = [f"{b.count} {b.name} ({b.low:g}+)" for b in result.bands]
-    return [f"{total} detections matched; by IoU: {', '.join(parts)}"]
+    return [f"{total} matched, by IoU: {', '.join(parts)}"]
 
 
 def gate_lines(gate: GateReport) -> list[str]:
     """The verdict table: value, limit, margin, verdict of every rule, and what could not be judged."""
-    several = len({row.result for row in gate.rows}) > 1
+    labels = _short({row.result for row in gate.rows})
+    several = len(labels) > 1
     header = [*(["result"] if several else []), "metric", "value", "limit", "margin", "verdict"]
     rows = [
-        [*([r.result] if several else []), r.metric, r.value_text, r.limit_text, r.margin_text, r.verdict]
+        [*([labels[r.result]] if several else []), r.metric, r.value_text, r.limit_text, r.margin_text, r.verdict]
         for r in gate.rows
     ]
     lines = table(header, rows, left=2 if several else 1, flexible=1 if several else 0)
-    notes = [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
+    notes = [] if gate.problems else [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
     for note in dict.fromkeys([*gate.problems, *notes, *gate.notes]):
-        lines.append(f"  {printable(note)}")
+        lines += wrap(printable(note), 80, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
     return [*lines, f"verdict: {headline(gate)}"]
+
+
+def _short(results: set[str]) -> dict[str, str]:
+    """Names of results, cut at their start where they are long and still differ."""
+    cut = {name: name if len(name) <= _RESULT_WIDTH else "…" + name[1 - _RESULT_WIDTH :] for name in results}
+    return cut if len(set(cut.values())) == len(cut) else {name: name for name in results}
 
 
 def summary_lines(result: Evaluation) -> list[str]:

@@ -87,8 +87,8 @@ def test_finds_the_shapes_of_the_val_images(tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps(results), encoding="utf-8")
     metrics = evaluate(TRUTH, path, protocol="coco").metrics
-    assert metrics["AP"] >= 0.6
-    assert metrics["AP50"] >= 0.85
+    assert metrics["AP"] >= 0.72  # 0.736 with the resizer of Pillow 13
+    assert metrics["AP50"] >= 0.92
 
 
 def test_every_position_is_a_box_in_network_pixels():
