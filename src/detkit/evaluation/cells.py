@@ -116,7 +116,8 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
     kept = rank < protocol.max_detections[-1]
     if not kept.all():
         dt_order, dt_key, rank = dt_order[kept], dt_key[kept], rank[kept]
-    cells = np.union1d(gt_key, dt_key)
+    # Both keys are sorted: heads of runs, merged by a sort that finds the two runs, are the cells.
+    cells = _heads(np.sort(np.concatenate([_heads(gt_key), _heads(dt_key)]), kind="stable"))
     width = max(1, len(images))
     return Layout(
         classes=classes,
@@ -165,6 +166,11 @@ def _inverse(order: Index) -> Index:
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return place
+
+
+def _heads(key: Index) -> Index:
+    """The distinct values of a sorted array."""
+    return key[np.concatenate([[True], key[1:] != key[:-1]])] if len(key) else key
 
 
 def _ranks(key: Index) -> Index:

@@ -54,7 +54,7 @@ def match_classes(
         findings.append(
             Finding("DK303", "class numbers without names are taken as positions in the truth's class list")
         )
-    used = np.unique(detections.category_index)
+    used = np.flatnonzero(np.bincount(detections.category_index, minlength=1))
     lost = (
         used[found[used] < 0]
         if class_map is None
@@ -138,7 +138,7 @@ def _by_class_name(theirs: Categories, ours: Categories) -> tuple[NDArray[np.int
 
 
 def _by_position(theirs: Categories, ours: Categories, detections: Detections) -> NDArray[np.int64]:
-    used = np.unique(detections.category_index)
+    used = np.flatnonzero(np.bincount(detections.category_index, minlength=1))
     if len(used) and used[-1] >= len(ours):
         row = int(np.flatnonzero(detections.category_index == used[-1])[0])
         image = image_label(detections.images, int(detections.image_index[row]))

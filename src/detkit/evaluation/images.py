@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,9 @@ _LABEL_SUFFIXES = frozenset(
 
 def file_stem(name: str) -> str:
     """File name without folders and without an image or label suffix (other dots stay)."""
-    name = PurePosixPath(name.replace("\\", "/")).name
-    suffix = PurePosixPath(name).suffix
-    return name[: -len(suffix)] if suffix.lower() in _LABEL_SUFFIXES else name
+    name = name.replace("\\", "/").rpartition("/")[2]
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and dot + suffix.lower() in _LABEL_SUFFIXES else name
 
 
 def match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], list[Finding]]:
@@ -50,7 +49,7 @@ def match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], l
         attempts.append(("image id", by_id))
     if named:
         attempts.append(("file name", _by_name(truth, predicted.file_names)))
-    elif predicted.has_own_ids:
+    elif predicted.has_own_ids and not (attempts and (by_id >= 0).all()):
         attempts.append(("file name", _by_name(truth, [str(i) for i in predicted.ids.tolist()])))
     counts = [int(np.count_nonzero(found >= 0)) for _, found in attempts]
     best = max(range(len(attempts)), key=lambda i: (counts[i], -i))
@@ -121,8 +120,8 @@ def _by_name(truth: Images, names: Any) -> NDArray[np.int64]:
 
 
 def _path_key(name: str) -> str:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return str(path.parent / file_stem(name))
+    folder, slash, _ = name.replace("\\", "/").removeprefix("./").rpartition("/")
+    return folder + slash + file_stem(name)
 
 
 def unknown_images(

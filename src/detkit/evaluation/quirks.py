@@ -39,7 +39,8 @@ def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
     if zero:
         message = f"{zero} truth has annotation id 0, which pycocotools takes for unmatched: {tail}"
         findings.append(Finding("DK706", message, annotation=0, count=zero))
-    distinct = len(np.unique(ids)) if ids.dtype != object else len(set(ids.tolist()))
+    ordered = np.sort(ids, kind="stable") if ids.dtype != object else ids
+    distinct = np.count_nonzero(np.diff(ordered)) + 1 if ids.dtype != object else len(set(ids.tolist()))
     if distinct < len(ids):
         repeated = len(ids) - distinct
         message = f"{repeated} annotation ids repeat, of which pycocotools keeps the last: {tail}"

@@ -241,11 +241,12 @@ def metric_value(row: Metric, protocol: Protocol, scored: Scored, classes: Seque
     elif protocol.strict_parity and row.parity_cap is not None and row.parity_cap < len(protocol.max_detections):
         cap = row.parity_cap
     values = scored.precision if row.statistic == "AP" else scored.recall
+    values = values[..., areas.index(row.area), cap]
     if row.iou is not None:
         if row.iou not in protocol.iou_thresholds:
             return None
-        values = values[[protocol.iou_thresholds.index(row.iou)]]
-    values = values[..., areas.index(row.area), cap]
+        at = protocol.iou_thresholds.index(row.iou)
+        values = values[at : at + 1]
     if classes is not None:
         values = values[..., list(classes)]
     defined = values[values > -1]
