@@ -40,7 +40,7 @@ def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
         message = f"{zero} truth has annotation id 0, which pycocotools takes for unmatched: {tail}"
         findings.append(Finding("DK706", message, annotation=0, count=zero))
     ordered = np.sort(ids, kind="stable") if ids.dtype != object else ids
-    distinct = np.count_nonzero(np.diff(ordered)) + 1 if ids.dtype != object else len(set(ids.tolist()))
+    distinct = int(np.count_nonzero(np.diff(ordered))) + 1 if ids.dtype != object else len(set(ids.tolist()))
     if distinct < len(ids):
         repeated = len(ids) - distinct
         message = f"{repeated} annotation ids repeat, of which pycocotools keeps the last: {tail}"

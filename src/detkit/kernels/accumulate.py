@@ -29,23 +29,33 @@ def _accumulate(
     scores: Any,
 ) -> None:
     dets = order.shape[0]
+    highest = -1
+    for d in range(dets):
+        highest = max(highest, rank[d])
+    kept = np.empty(dets, np.int64)
     hit_precision = np.empty(dets)
     hit_recall = np.empty(dets)
     hit_score = np.empty(dets)
-    for a in range(outcome.shape[0]):
-        if truths[a] == 0:
+    for m in range(caps.shape[0]):
+        if m > 0 and caps[m - 1] > highest:
+            # The smaller cap cut nothing already: a larger one changes nothing.
+            recall[:, :, m] = recall[:, :, m - 1]
+            precision[:, :, :, m] = precision[:, :, :, m - 1]
+            scores[:, :, :, m] = scores[:, :, :, m - 1]
             continue
-        for m in range(caps.shape[0]):
+        count = 0
+        for d in order:
+            if rank[d] < caps[m]:
+                kept[count] = d
+                count += 1
+        first = kept[0] if count > 0 else -1
+        for a in range(outcome.shape[0]):
+            if truths[a] == 0:
+                continue
             for t in range(outcome.shape[1]):
                 tp = 0
                 fp = 0
-                first = -1
-                for position in range(dets):
-                    d = order[position]
-                    if rank[d] >= caps[m]:
-                        continue
-                    if first < 0:
-                        first = d
+                for d in kept[:count]:
                     if outcome[a, t, d] == TRUE:
                         hit_precision[tp] = float(tp + 1) / (float(fp) + float(tp + 1) + _EPSILON)
                         hit_recall[tp] = float(tp + 1) / truths[a]

@@ -74,15 +74,21 @@ class Matched:
 
 
 @jit
-def _greedy(overlap: Any, ignored: Any, crowd: Any, threshold: float, used: Any, order: Any, partner: Any) -> None:
+def _greedy(
+    overlap: Any, peak: Any, ignored: Any, crowd: Any, threshold: float, used: Any, order: Any, partner: Any
+) -> None:
     """Partner of each detection of one cell at one threshold, by the rule of COCO.
 
     Source: pycocotools 2.0.11, cocoeval.py, evaluateImg. `order` lists truths not ignored first; a later truth of
-    equal overlap wins; the search stops at the first ignored truth once a real match exists.
+    equal overlap wins; the search stops at the first ignored truth once a real match exists. `peak` is the largest
+    overlap of each detection: below the threshold there is nothing to look for.
     """
     for d in range(overlap.shape[0]):
         best = min(threshold, 1 - 1e-10)
         match = -1
+        if peak[d] < best:
+            partner[d] = -1
+            continue
         for g in order:
             if used[g] and not crowd[g]:
                 continue
@@ -139,7 +145,11 @@ def _cell(
     ignored = np.empty(truths, np.bool_)
     used = np.empty(truths, np.bool_)
     order = np.empty(truths, np.int64)
-    partner = np.empty(dets, np.int64)
+    partner = np.full(dets, -1, np.int64)
+    peak = np.zeros(dets)
+    for d in range(dets):
+        for g in range(truths):
+            peak[d] = max(peak[d], overlap[d, g])
     for a in range(ranges.shape[0]):
         low, high = ranges[a, 0], ranges[a, 1]
         n = 0
@@ -155,10 +165,12 @@ def _cell(
                 n += 1
         for t in range(thresholds.shape[0]):
             used[:] = False
-            if best_only:
+            if truths == 0:
+                pass
+            elif best_only:
                 _best(overlap, ignored, thresholds[t], used, partner)
             else:
-                _greedy(overlap, ignored, gt_crowd, thresholds[t], used, order, partner)
+                _greedy(overlap, peak, ignored, gt_crowd, thresholds[t], used, order, partner)
             for d in range(dets):
                 g = partner[d]
                 if g > -1 and ignored[g]:
@@ -172,10 +184,7 @@ def _cell(
                 if partners.shape[0] > 0:
                     partners[a, t, d] = g
                 if a == 0 and t == reference:
-                    iou_out[d] = overlap[d, g] if g > -1 else 0.0
-                    if g < 0:
-                        for other in range(truths):
-                            iou_out[d] = max(iou_out[d], overlap[d, other])
+                    iou_out[d] = overlap[d, g] if g > -1 else peak[d]
 
 
 @jit
