@@ -39,14 +39,17 @@ def _accumulate(
     for m in range(caps.shape[0]):
         if m > 0 and caps[m - 1] > highest:
             # The smaller cap cut nothing already: a larger one changes nothing.
-            recall[:, :, m] = recall[:, :, m - 1]
-            precision[:, :, :, m] = precision[:, :, :, m - 1]
-            scores[:, :, :, m] = scores[:, :, :, m - 1]
+            for a in range(outcome.shape[0]):
+                for t in range(outcome.shape[1]):
+                    recall[t, a, m] = recall[t, a, m - 1]
+                    for r in range(recall_thresholds.shape[0]):
+                        precision[t, r, a, m] = precision[t, r, a, m - 1]
+                        scores[t, r, a, m] = scores[t, r, a, m - 1]
             continue
         count = 0
-        for d in order:
-            if rank[d] < caps[m]:
-                kept[count] = d
+        for i in range(dets):
+            if rank[order[i]] < caps[m]:
+                kept[count] = order[i]
                 count += 1
         first = kept[0] if count > 0 else -1
         for a in range(outcome.shape[0]):
@@ -55,7 +58,8 @@ def _accumulate(
             for t in range(outcome.shape[1]):
                 tp = 0
                 fp = 0
-                for d in kept[:count]:
+                for n in range(count):
+                    d = kept[n]
                     if outcome[a, t, d] == TRUE:
                         hit_precision[tp] = float(tp + 1) / (float(fp) + float(tp + 1) + _EPSILON)
                         hit_recall[tp] = float(tp + 1) / truths[a]

@@ -89,7 +89,8 @@ def _greedy(
         if peak[d] < best:
             partner[d] = -1
             continue
-        for g in order:
+        for i in range(order.shape[0]):
+            g = order[i]
             if used[g] and not crowd[g]:
                 continue
             if match > -1 and not ignored[match] and ignored[g]:
@@ -145,9 +146,10 @@ def _cell(
     ignored = np.empty(truths, np.bool_)
     used = np.empty(truths, np.bool_)
     order = np.empty(truths, np.int64)
-    partner = np.full(dets, -1, np.int64)
+    partner = np.empty(dets, np.int64)
     peak = np.zeros(dets)
     for d in range(dets):
+        partner[d] = -1
         for g in range(truths):
             peak[d] = max(peak[d], overlap[d, g])
     for a in range(ranges.shape[0]):
@@ -164,7 +166,8 @@ def _cell(
                 order[n] = g
                 n += 1
         for t in range(thresholds.shape[0]):
-            used[:] = False
+            for g in range(truths):
+                used[g] = False
             if truths == 0:
                 pass
             elif best_only:
