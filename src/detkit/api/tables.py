@@ -191,7 +191,7 @@ def convert(
     losses += write(
         table, target, format=name or None, overwrite=overwrite, dry_run=dry_run, **dict(write_options or {})
     )
-    boxes = len(table.annotations) if isinstance(table, Dataset) else len(table)
+    boxes = formats.written_rows(table, name, WriteOptions(**dict(write_options or {})))
     return Conversion(source_name, name, kind, len(table.images), boxes, tuple(findings), tuple(losses))
 
 

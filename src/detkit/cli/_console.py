@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["configure", "error", "findings", "hint", "losses", "out", "progress", "status", "working"]
 
 _FINDINGS_SHOWN = 12
+_SHOWN_OF_A_CODE = 3
 _COLOURS = {"red": "31", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 _quiet = False
 
@@ -56,15 +58,23 @@ def error(text: str) -> None:
 
 
 def findings(found: Iterable[Finding]) -> None:
-    """What a reader noticed: errors and warnings first, a line each, cut after a dozen."""
+    """What a reader noticed: errors and warnings first, a line each, at most three of a kind and a dozen in all."""
     rank = {"error": 0, "warning": 1, "info": 2}
     ordered = sorted(found, key=lambda f: rank[f.severity])
-    for finding in ordered[:_FINDINGS_SHOWN]:
+    seen: Counter[str] = Counter()
+    shown: list[Finding] = []
+    for finding in ordered:
+        seen[finding.code] += 1
+        if seen[finding.code] <= _SHOWN_OF_A_CODE and len(shown) < _FINDINGS_SHOWN:
+            shown.append(finding)
+    for finding in shown:
         colour = {"error": "red", "warning": "yellow", "info": "dim"}[finding.severity]
         where = f"{finding.where}: " if finding.where else ""
         status(f"{finding.code}: {where}{finding.message}", finding.severity, colour)
-    if len(ordered) > _FINDINGS_SHOWN:
-        status(f"and {len(ordered) - _FINDINGS_SHOWN} more findings (all of them: --format json)")
+    if len(ordered) > len(shown):
+        kinds = Counter(f.code for f in ordered) - Counter(f.code for f in shown)
+        rest = ", ".join(f"{count} {code}" for code, count in kinds.items())
+        status(f"and {len(ordered) - len(shown)} more findings: {rest} (all of them: --format json)")
 
 
 def losses(lost: Iterable[Loss]) -> None:

@@ -100,7 +100,7 @@ def evaluate(
 
     Example: detkit eval instances.json results.json --require 'AP>=0.40'
     """
-    from detkit import api
+    from detkit import api, reports
 
     check_outputs(output, matches, save_matches, inputs=(truth, predictions), overwrite=overwrite)
     chosen, given_names = _options.split_classes(classes, names)
@@ -151,6 +151,8 @@ def evaluate(
     verdict = api.gate({"result": result}, demands, baseline=earlier) if demands else None
     deliver(_rendered(result, verdict, format.value, accumulation), output, overwrite=overwrite)
     if verdict is not None:
+        if accumulation is not None:
+            _console.status(reports.render_gate(verdict).rstrip("\n"))
         raise typer.Exit(verdict.exit_code)
 
 

@@ -168,6 +168,10 @@ class _Checker:
             raise self.wrong("operating_points", f"columns differ in length: {sorted(lengths)}")
 
 
+#: Rows left out because what they refer to is missing: a score without them says nothing about the whole.
+_DANGLING = ("DK104", "DK105")
+
+
 def blockers(result: Mapping[str, Any], baseline: Mapping[str, Any] | None, min_coverage: float | None) -> list[str]:
     """Why nothing in this result can be judged, one sentence per reason; empty when it can.
 
@@ -195,6 +199,11 @@ def _emptiness(result: Mapping[str, Any], whose: str) -> list[str]:
     for finding in result["findings"]:
         if finding.get("code") == _SHIFTED:
             reasons.append(f"ids of {whose} look shifted ({_SHIFTED}): {finding.get('message', 'see the result')}")
+    dangling = sum(int(number(f.get("count")) or 1) for f in result["findings"] if f.get("code") in _DANGLING)
+    if dangling:
+        reasons.append(
+            f"{dangling} rows name an image or a class that their file does not list ({', '.join(_DANGLING)})"
+        )
     return reasons
 
 

@@ -22,7 +22,7 @@ from detkit.evaluation.result import (
 )
 from detkit.evaluation.shift import class_mismatch
 from detkit.findings import Finding
-from detkit.tables import Dataset, freeze
+from detkit.tables import Dataset, Detections, freeze
 
 __all__ = ["evaluate"]
 
@@ -58,6 +58,7 @@ def evaluate(
         raise CannotJudgeError("the truth has no images: there is nothing to score")
     findings = [*truth.findings, *detections.findings, *aligned.findings]
     findings += reference_findings(truth, protocol)
+    findings += _boxes_of_outlines(detections, protocol)
     truth = _counted_keypoints(truth, protocol)
     if protocol.strict_parity:
         truth = as_reference_reads(truth)
@@ -93,6 +94,13 @@ def evaluate(
         message = f"{len(missing)} of {len(truth.images)} truth images have no predictions (first: `{first}`)"
         findings.append(Finding("DK705", message, count=len(missing)))
     return replace(result, findings=tuple(findings))
+
+
+def _boxes_of_outlines(detections: Detections, protocol: Protocol) -> list[Finding]:
+    if protocol.iou_type != "bbox" or detections.has_boxes:
+        return []
+    message = "the predictions state no boxes: the bounds of their outlines are scored (--iou-type segm or keypoints)"
+    return [Finding("DK206", message, count=len(detections))]
 
 
 def _misread_classes(result: Evaluation, classes_by: str) -> list[Finding]:

@@ -17,7 +17,7 @@ from detkit.findings import Finding, Loss
 from detkit.formats._archive import opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
-from detkit.formats._loss import generic_losses
+from detkit.formats._loss import count_written, generic_losses
 from detkit.tables import Dataset, Detections
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "read_names",
     "write_dataset",
     "write_detections",
+    "written_rows",
 ]
 
 _ROOM = "detkit.formats"
@@ -209,6 +210,22 @@ def format_of_target(target: str | Path, kind: Kind) -> str | None:
     suffix = Path(target).suffix.lower()
     fitting = [n for n in names(kind, "write") if suffix and suffix in capabilities(n).file_suffixes]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def written_rows(table: Dataset | Detections, format: str, options: WriteOptions) -> int:
+    """How many rows of a table a format's writer keeps under these options.
+
+    Parameters
+    ----------
+    table : Dataset or Detections
+    format : str
+    options : WriteOptions
+
+    Returns
+    -------
+    int
+    """
+    return count_written(table, capabilities(format), options)
 
 
 def _write(

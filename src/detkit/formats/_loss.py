@@ -11,7 +11,7 @@ from detkit.findings import Loss
 from detkit.formats._base import Capabilities, WriteOptions
 from detkit.tables import Dataset, Detections, Shapes
 
-__all__ = ["generic_losses"]
+__all__ = ["count_written", "generic_losses"]
 
 
 def generic_losses(
@@ -37,6 +37,19 @@ def generic_losses(
     rules = _DATASET_RULES if isinstance(table, Dataset) else _DETECTIONS_RULES
     losses = [rule(table, holds, options, one_file) for rule in rules]
     return [loss for group in losses for loss in group if loss.count]
+
+
+def count_written(table: Dataset | Detections, holds: Capabilities, options: WriteOptions) -> int:
+    """Rows that stay when crowds, ignored objects and objects with outlines are left out as the options say."""
+    rows = table.annotations if isinstance(table, Dataset) else table
+    left_out = np.zeros(len(rows), np.bool_)
+    if isinstance(table, Dataset) and "crowds" not in holds.holds and options.crowds == "drop":
+        left_out |= table.annotations.is_crowd
+    if isinstance(table, Dataset) and "ignored" not in holds.holds and options.ignored == "drop":
+        left_out |= table.annotations.is_ignored
+    if options.shapes == "drop" and rows.shapes is not None:
+        left_out |= (rows.shapes.kind == Shapes.RLE) | (rows.shapes.rings.lengths() > 0)
+    return len(rows) - int(left_out.sum())
 
 
 Rule = Callable[[Any, Capabilities, WriteOptions, bool], list[Loss]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from detkit.errors import UsageError
@@ -60,9 +61,19 @@ def render_class(result: Evaluation, category: str, format: str) -> str:
         "",
         *table(_HEADER, cells),
         "",
-        f"AP = {number(mine.metrics.get('AP'), 6)} ({protocol.name})",
+        *_averages(mine.metrics, result),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _averages(metrics: Mapping[str, float | None], result: Evaluation) -> list[str]:
+    """The average at the table's overlap, and the class's AP where that is a mean over several."""
+    protocol = result.protocol
+    at = protocol.iou_thresholds[protocol.reference_threshold]
+    name, count = f"AP{at * 100:.6g}", len(protocol.iou_thresholds)
+    lines = [f"{name} = {number(metrics.get(name), 6)}, at IoU {at:g}"] if count > 1 else []
+    mean = f", mean over {count} overlaps" if count > 1 else ""
+    return [*lines, f"AP = {number(metrics.get('AP'), 6)} ({protocol.name}{mean})"]
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

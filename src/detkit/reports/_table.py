@@ -57,8 +57,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
 
 def _fit(text: str, width: int, *, flush_left: bool) -> str:
     if width_of(text) > width:
-        while text and width_of(text) > width - 1:
-            text = text[:-1]
-        text += "…"
+        # Names differ at their ends more often than in their middle.
+        head, tail = text[: len(text) // 2], text[len(text) // 2 :]
+        while width_of(head) + width_of(tail) > width - 1:
+            head, tail = (head[:-1], tail) if len(head) >= len(tail) else (head, tail[1:])
+        text = f"{head}…{tail}"
     pad = " " * (width - width_of(text))
     return text + pad if flush_left else pad + text

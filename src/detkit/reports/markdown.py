@@ -27,7 +27,8 @@ def render(result: Evaluation, gate: GateReport | None = None) -> str:
         lines += gate_lines(gate)
     coverage = result.coverage
     lines += [
-        f"{len(result.truth.annotations)} truths and {len(result.detections)} detections on {coverage.images} images "
+        f"{sum(row.ground_truths for row in result.per_class)} truths and {len(result.detections)} detections on "
+        f"{coverage.images} images "
         f"({coverage.predicted} with predictions).",
         "",
         *_table(["metric", "value"], [[name, number(value)] for name, value in result.metrics.items()]),

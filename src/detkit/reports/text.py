@@ -85,7 +85,8 @@ def gate_lines(gate: GateReport) -> list[str]:
     ]
     lines = table(header, rows, left=2 if several else 1, flexible=1 if several else 0)
     notes = [] if gate.problems else [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
-    for note in dict.fromkeys([*gate.problems, *notes, *gate.notes]):
+    worst = [r.message for r in gate.rows if r.metric.startswith("worst_class") and r.verdict in ("fail", "warn")]
+    for note in dict.fromkeys([*gate.problems, *notes, *worst, *gate.notes]):
         lines += wrap(printable(note), 80, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
     return [*lines, f"verdict: {headline(gate)}"]
 
