@@ -58,7 +58,10 @@ _EMPTY = ([b"[]"], [b"[", b"]"])
 
 def _detect_results(path: Path) -> Probe:
     if path.is_dir():
-        return Probe(False, "a folder; COCO results are one JSON file")
+        only = _only_json(path)
+        if only is None:
+            return Probe(False, "a folder without exactly one JSON file; COCO results are one file")
+        path = only
     found = outline(path, whole=True)
     if found.kind == "array":
         records = found.sections[""]
@@ -162,9 +165,19 @@ def read_detections(path: str | Path, options: ReadOptions) -> Detections:
     InputError
         Not JSON, or neither of the two.
     """
-    if Path(path).is_dir():
-        raise InputError("is a folder; COCO results are one JSON file", path=path)
-    return read_results(Path(path), options)
+    path = Path(path)
+    if path.is_dir():
+        only = _only_json(path)
+        if only is None:
+            raise InputError("is a folder without exactly one JSON file; COCO results are one file", path=path)
+        path = only
+    return read_results(path, options)
+
+
+def _only_json(folder: Path) -> Path | None:
+    """The one JSON file of a folder, detkit's own mark aside; None where there is none, or several."""
+    found = [f for f in folder.iterdir() if f.suffix.lower() == ".json" and f.name != files.FOLDER_MARK and f.is_file()]
+    return found[0] if len(found) == 1 else None
 
 
 def write(dataset: Dataset, target: str | Path, options: WriteOptions) -> list[Loss]:

@@ -305,7 +305,7 @@ def test_truncated_fixture_says_where():
         ("results_full_object/results.json", True, True, ""),
         ("split_folder", True, False, "one JSON file"),
         ("roboflow", True, False, "one JSON file"),
-        ("results_bbox", False, False, "looks like results"),
+        ("results_bbox", False, True, "looks like results"),
     ],
 )
 def test_detect(name, dataset, detections, reason):

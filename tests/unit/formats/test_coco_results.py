@@ -17,7 +17,7 @@ from pycocotools.coco import COCO
 from detkit.errors import InputError
 from detkit.files import sha256_of
 from detkit.findings import summarize
-from detkit.formats import ReadOptions, WriteOptions, _coco_results, coco, write_detections
+from detkit.formats import ReadOptions, WriteOptions, _coco_results, coco, read_detections, write_detections
 from detkit.tables import Categories, Detections, Images
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -164,8 +164,9 @@ def test_other_content_is_an_input_error(content, expected, tmp_path):
     for options in (ALL, FAST):
         with pytest.raises(InputError, match=expected):
             coco.read_detections(path, options)
+    (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="is a folder"):
-        coco.read_detections(tmp_path, ALL)
+        coco.read_detections(tmp_path / "none", ALL)
 
 
 def test_a_first_record_without_any_place_does_not_change_the_others(tmp_path):
@@ -298,3 +299,12 @@ def test_results_round_trip_property(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("results")
     (folder / "in.json").write_text(json.dumps(rows))
     assert written(coco.read_detections(folder / "in.json", ALL), folder / "out.json") == rows
+
+
+def test_a_folder_with_one_json_file_is_that_file(tmp_path: Path) -> None:
+    (tmp_path / "dets.json").write_text('[{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]')
+    found = read_detections(tmp_path)
+    assert (found.source and found.source.format, found.xywh.tolist()) == ("coco", [[1, 2, 3, 4]])
+    (tmp_path / "more.json").write_text("[]")
+    with pytest.raises(InputError, match="exactly one JSON file"):
+        read_detections(tmp_path, "coco")
