@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -130,11 +130,10 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
             f"{target}: this folder was not written by detkit (it has no `{FOLDER_MARK}`) and is not replaced",
             hint="choose a new folder",
         )
+    # The name is chosen first and the folder made inside the block that removes it: no interrupt falls between.
+    temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}.tmp")
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent))
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
-    try:
+        temporary.mkdir(mode=0o700)
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         if target.exists():
