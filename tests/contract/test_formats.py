@@ -372,7 +372,7 @@ def test_predictions_come_back(name: str, tmp_path: Path) -> None:
     found, target = _detections(truth), _target(tmp_path, name, "detections")
     formats.write_detections(found, target, name)
     assert formats.detect(target, "detections") == name
-    options = formats.ReadOptions(reference_images=truth.images, reference_categories=truth.categories)
+    options = formats.ReadOptions(reference_images=truth.images)
     back = formats.read_detections(target, "auto", options)
     assert back.source is not None
     assert back.source.format == name

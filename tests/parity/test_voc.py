@@ -136,7 +136,7 @@ def test_a_match_needs_at_least_the_threshold_or_more_when_strict():
 
 def score(truth, found, protocol, options=None, **settings):
     table = formats.read_dataset(truth, "auto", ReadOptions())
-    options = replace(options or ReadOptions(), reference_images=table.images, reference_categories=table.categories)
+    options = replace(options or ReadOptions(), reference_images=table.images)
     detections = formats.read_detections(found, "auto", options)
     return evaluate(align(table, detections), protocols.get(protocol, **settings)).metrics
 

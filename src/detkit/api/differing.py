@@ -57,7 +57,7 @@ def diff(
 
     if truth is not None:
         truth = truth if isinstance(truth, Dataset) else read(truth, format=truth_format, **options)
-        options |= {"reference_images": truth.images, "reference_categories": truth.categories}
+        options |= {"reference_images": truth.images}
     tables = [
         source if isinstance(source, Detections) else read(source, kind="detections", format=format, **options)
         for source in (a, b)

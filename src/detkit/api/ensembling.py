@@ -56,7 +56,7 @@ def ensemble(
     options = dict(read_options or {})
     if truth is not None:
         truth = truth if isinstance(truth, Dataset) else read(truth, format=truth_format, **options)
-        options |= {"reference_images": truth.images, "reference_categories": truth.categories}
+        options |= {"reference_images": truth.images}
     # A split is the truth's: predictions have none.
     options.pop("split", None)
     tables = [

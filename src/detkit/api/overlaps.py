@@ -61,7 +61,7 @@ def iou(a: str | Path | Table, b: str | Path | Table, *, class_agnostic: bool = 
     first = a if isinstance(a, Dataset | Detections) else _any_table(a, options)
     base = as_dataset(first)
     if not isinstance(b, Dataset | Detections):
-        b = _any_table(b, {**options, "reference_images": base.images, "reference_categories": base.categories})
+        b = _any_table(b, {**options, "reference_images": base.images})
     pairs, overlap, best_a, best_b = overlapping_pairs(base, b, class_agnostic=class_agnostic)
     return BoxOverlaps(first, b, pairs, overlap, best_a, best_b)
 

@@ -294,7 +294,6 @@ def _predictions(
         options,
         layout=settings.layout,
         reference_images=truth.images,
-        reference_categories=truth.categories,
     )
     return formats.read_detections(predictions, settings.predictions_format, options)
 

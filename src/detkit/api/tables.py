@@ -177,7 +177,7 @@ def convert(
     reference = None
     if truth is not None:
         reference = truth if isinstance(truth, Dataset) else read(truth, **options)
-        options |= {"reference_images": reference.images, "reference_categories": reference.categories}
+        options |= {"reference_images": reference.images}
     table: Table = read(source, kind=kind, format=source_format, **options)
     source_name = table.source.format if table.source else source_format
     findings = list(table.findings)

@@ -19,7 +19,6 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from detkit.detectors._base import Output
@@ -199,8 +198,3 @@ class _Pipeline:
         for pool in (self.readers, self.batches, self.model):
             pool.shutdown(wait=True, cancel_futures=True)
         self.loader.close()
-
-
-def busy_share(clock: Clock, wall: float, lanes: int) -> float:
-    """Share of the time that the model's lanes were computing."""
-    return float(np.clip(clock.seconds.get("infer", 0.0) / (wall * lanes), 0, 1)) if wall > 0 else 0.0

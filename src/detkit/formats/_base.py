@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from detkit.tables import Categories, Images
+from detkit.tables import Images
 
 __all__ = ["FEATURES", "Capabilities", "ImageSizes", "Kind", "Probe", "ReadOptions", "WriteOptions"]
 
@@ -124,8 +124,6 @@ class ReadOptions:
         Forces the column layout of text predictions, see `formats._layouts`.
     reference_images : Images, optional
         The truth's images, for predictions: gives their sizes.
-    reference_categories : Categories, optional
-        The truth's classes, for predictions.
     with_shapes, with_extra : bool
         False lets a reader skip outlines and keypoints, or unknown fields, that nobody will ask for.
     read_sizes : bool
@@ -141,7 +139,6 @@ class ReadOptions:
     voc_offset: int = 1
     layout: str | None = None
     reference_images: Images | None = None
-    reference_categories: Categories | None = None
     with_shapes: bool = True
     with_extra: bool = True
     read_sizes: bool = True

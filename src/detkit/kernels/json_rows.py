@@ -20,7 +20,6 @@ from detkit.kernels._jit import jit, readonly
 
 __all__ = ["scan_results"]
 
-_SPACE, _TAB, _LINE, _RETURN = 32, 9, 10, 13
 _EXACT, _SLOW, _WRONG = 0, 1, 2
 _POWERS = 10.0 ** np.arange(23)
 _KEYS = (b'"image_id"', b'"category_id"', b'"bbox"', b'"score"')

@@ -860,10 +860,13 @@ def test_any_expression_is_a_rule_or_a_usage_error(text: str) -> None:
         rule = parse_expression(text)
     except UsageError:
         return
+    assert rule.metric
+    assert rule.metric in text
     try:
-        judge(load("good"), rule)
+        report = judge(load("good"), rule)
     except UsageError:
         return
+    assert report.outcome in ("pass", "fail", "undecided")
 
 
 # --- import rules
