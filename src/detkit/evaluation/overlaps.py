@@ -1,4 +1,4 @@
-"""Overlap of detections and truths beyond boxes: masks and keypoints, as flat matrices cell by cell."""
+"""Overlap of detections and truths beyond boxes: masks, keypoints, oriented boxes, as flat matrices cell by cell."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from detkit import masks
 from detkit.errors import InputError, UsageError
 from detkit.evaluation.cells import Layout
+from detkit.evaluation.oriented import corners_of_predictions, corners_of_truth
 from detkit.evaluation.protocols import Protocol
+from detkit.kernels.polygon import cell_iou, hulls, polygon_area
 from detkit.tables import Dataset, Detections, Shapes
 
-__all__ = ["CellOverlap", "cell_overlaps", "flat_overlaps"]
+__all__ = ["CellOverlap", "areas_of", "cell_overlaps", "flat_overlaps"]
 
 #: (detection rows, annotation rows) -> (D, G) overlap
 CellOverlap = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
@@ -37,20 +39,52 @@ def cell_overlaps(truth: Dataset, detections: Detections, protocol: Protocol) ->
     Raises
     ------
     InputError
-        Masks or keypoints are asked for and the truth or the predictions have none.
+        Masks, keypoints or oriented boxes are asked for and the truth or the predictions have none.
     UsageError
         Unknown iou type.
     """
     if protocol.iou_type == "bbox":
         return None
-    if not len(truth.annotations) and protocol.iou_type in ("segm", "keypoints"):
+    if protocol.iou_type not in _COMPARED:
+        raise UsageError(f"unknown iou type `{protocol.iou_type}`; known: bbox, {', '.join(_COMPARED)}")
+    if not len(truth.annotations):
         # A truth without rows states no masks and lacks none: no cell will ask.
         return lambda dt, gt: np.zeros((len(dt), len(gt)))
-    if protocol.iou_type == "segm":
-        return _masks(truth, detections, protocol)
-    if protocol.iou_type == "keypoints":
-        return _keypoints(truth, detections, protocol)
-    raise UsageError(f"unknown iou type `{protocol.iou_type}`; known: bbox, segm, keypoints")
+    return _COMPARED[protocol.iou_type](truth, detections, protocol)
+
+
+def areas_of(
+    truth: Dataset, detections: Detections, protocol: Protocol
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Areas that are held against the protocol's ranges.
+
+    Of oriented boxes it is the polygon's area: always for predictions, and for truths whose stated area is that of
+    the box around them, which is what a source without areas gets.
+
+    Parameters
+    ----------
+    truth : Dataset
+    detections : Detections
+    protocol : Protocol
+
+    Returns
+    -------
+    truths : (G,) float64
+    predictions : (D,) float64
+
+    Raises
+    ------
+    InputError
+        As `cell_overlaps`.
+    """
+    rows = truth.annotations
+    gt_box, dt_box = (xywh[:, 2] * xywh[:, 3] for xywh in (rows.xywh, detections.xywh))
+    if protocol.iou_type == "obb" and len(rows):
+        outer = gt_box
+        gt_box, dt_box = polygon_area(corners_of_truth(truth)), polygon_area(corners_of_predictions(detections))
+        stated = np.where(rows.area == outer, gt_box, rows.area)
+        return (stated if protocol.area == "stated" else gt_box), dt_box
+    return (rows.area, detections.area) if protocol.area == "stated" else (gt_box, dt_box)
 
 
 def flat_overlaps(compare: CellOverlap, layout: Layout, cells: range) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -194,3 +228,21 @@ def _require_keypoints(table: Dataset | Detections, points: Any, role: str, coun
             path=path,
             hint="give as many `--sigmas` as there are keypoints",
         )
+
+
+def _oriented(truth: Dataset, detections: Detections, protocol: Protocol) -> CellOverlap:
+    """Intersection over union of polygons; over the detection's own area where the truth is a crowd."""
+    gt_hulls, dt_hulls = hulls(corners_of_truth(truth)), hulls(corners_of_predictions(detections))
+    crowd = truth.annotations.is_crowd & protocol.crowds_match_many
+
+    def compare(dt: NDArray[np.int64], gt: NDArray[np.int64]) -> NDArray[np.float64]:
+        return cell_iou(dt_hulls[dt], gt_hulls[gt], crowd[gt])
+
+    return compare
+
+
+_COMPARED: dict[str, Callable[[Dataset, Detections, Protocol], CellOverlap]] = {
+    "segm": _masks,
+    "keypoints": _keypoints,
+    "obb": _oriented,
+}

@@ -24,8 +24,16 @@ from detkit.formats._layouts import (
     layout_named,
     scores_of,
 )
+from detkit.formats._text_oriented import (
+    bounds_of,
+    corner_columns,
+    corners_of,
+    is_oriented,
+    outlines_of,
+    without_tracks,
+)
 from detkit.formats._voc_classes import class_number, classes_of
-from detkit.formats._voc_rows import TextRows, list_text_files, parse_files
+from detkit.formats._voc_rows import TextFile, TextRows, list_text_files, parse_files
 from detkit.formats._voc_sizes import find_sizes
 from detkit.tables import Detections, Images, Source, Units
 
@@ -38,8 +46,9 @@ _HINT_CONFIDENCE = "write the confidences too: Ultralytics needs `save_txt=True 
 def probe(path: Path, kind_of: str) -> Probe:
     """Whether a folder holds text predictions of the format `yolo` or `voc`; never both.
 
-    `yolo` is class number, centre and size as shares of the image, confidence last; every other layout, and one that
-    cannot be told, is `voc`. A folder whose text files are all empty is predictions without a row, and `yolo`.
+    `yolo` is class number, centre and size (or four corners) as shares of the image, confidence last; every other
+    layout, and one that cannot be told, is `voc`. A folder whose text files are all empty is predictions without a
+    row, and `yolo`.
 
     Parameters
     ----------
@@ -69,6 +78,8 @@ def _classify(path: Path) -> tuple[bool | None, str]:
     if not filled:
         return True, f"{len(found)} .txt files, all empty"
     rows = parse_files(filled[:_SAMPLE], 5, flag="track")
+    if _look_oriented(rows) and is_oriented(corner_columns(filled[:_SAMPLE])):
+        return True, "rows are a class number and four corners, as YOLO tools write oriented boxes"
     short = sum(b.kind == "short" for b in rows.bad)
     if len(rows) < max(1, len(rows.bad) - short):
         example = rows.bad[0] if rows.bad else None
@@ -104,6 +115,11 @@ def _has_content(path: Path) -> bool:
         return True
 
 
+def _look_oriented(rows: TextRows) -> bool:
+    """Whether the bulk of rows has more numbers than a box and a confidence."""
+    return sum(b.kind == "polygon" for b in rows.bad) > len(rows)
+
+
 def _numbered(rows: TextRows) -> bool:
     return all(class_number(label) is not None for label in set(rows.labels))
 
@@ -129,7 +145,8 @@ def read_text_detections(path: Path, options: ReadOptions, format: str) -> Detec
     -------
     Detections
         One image a text file, empty files included; pixels where sizes are known, else `normalised` for relative
-        layouts. File names are relative, without suffix.
+        layouts. File names are relative, without suffix. Rows of a class, four corners and a confidence have
+        outlines.
 
     Raises
     ------
@@ -142,15 +159,18 @@ def read_text_detections(path: Path, options: ReadOptions, format: str) -> Detec
     found = list_text_files(path)
     if not found:
         raise InputError("no .txt file in the folder", path=path)
-    rows = parse_files(found, 5, flag="track", jobs=options.jobs)
-    _refuse_other_kinds(rows, path)
+    rows, oriented = _rows(found, options)
+    _refuse_other_kinds(rows, path, oriented)
     names = [file.name for file in found]
     sizes, in_reference, findings = find_sizes(names, path, options)
-    decision = _decision(rows, sizes, path, options, format)
+    decision = Decision(YOLO, "forced") if oriented else _decision(rows, sizes, path, options, format)
     layout = decision.layout or YOLO
     findings += _said(decision, rows, path, options)
-    rows, extra = _without_tracks(rows, layout, path)
-    findings += extra
+    if oriented:
+        findings += without_tracks(rows, path)
+    else:
+        rows, extra = _without_tracks(rows, layout, path)
+        findings += extra
     if layout.relative and len(rows):
         keep, extra, units = _relative_units(rows, sizes, in_reference, path, options)
         findings += extra
@@ -159,12 +179,14 @@ def read_text_detections(path: Path, options: ReadOptions, format: str) -> Detec
     rows = rows.keep(keep[rows.file_index]) if len(rows) else rows
     categories, category_index, extra = classes_of(rows, path, options)
     findings += extra
-    xywh = boxes_of(rows.values, layout, options.voc_offset)
+    corners = corners_of(rows) if oriented else None
+    xywh = boxes_of(rows.values, layout, options.voc_offset) if corners is None else bounds_of(corners)
     new_position = np.cumsum(keep) - 1
     image_index = new_position[rows.file_index] if len(rows) else np.empty(0, np.int64)
-    if layout.relative and units == "pixels" and len(rows):
-        xywh = boxes.denormalise(xywh, sizes[rows.file_index])
-    score = scores_of(rows.values, layout)
+    row_sizes = sizes[rows.file_index] if layout.relative and units == "pixels" and len(rows) else None
+    if row_sizes is not None:
+        xywh = boxes.denormalise(xywh, row_sizes)
+    score = scores_of(rows.values, layout) if corners is None else rows.values[:, -1]
     kept = np.flatnonzero(keep)
     images = Images(
         np.arange(1, len(kept) + 1),
@@ -180,18 +202,29 @@ def read_text_detections(path: Path, options: ReadOptions, format: str) -> Detec
         category_index=category_index,
         xywh=xywh,
         score=score,
+        shapes=None if corners is None or not options.with_shapes else outlines_of(corners, row_sizes),
         units=units,
         source=Source(str(path), format, files.sha256_of((f.path for f in found), root=path)),
         findings=tuple(findings),
     )
 
 
-def _refuse_other_kinds(rows: TextRows, path: Path) -> None:
+def _rows(found: Sequence[TextFile], options: ReadOptions) -> tuple[TextRows, bool]:
+    """Rows of all files, and whether they are oriented boxes."""
+    rows = parse_files(found, 5, flag="track", jobs=options.jobs)
+    if options.layout is not None or not _look_oriented(rows):
+        return rows, False
+    with_corners = corner_columns(found, options.jobs)
+    return (with_corners, True) if is_oriented(with_corners) else (rows, False)
+
+
+def _refuse_other_kinds(rows: TextRows, path: Path, oriented: bool) -> None:
     """Raise where the files hold something else than predictions of boxes."""
     kinds = Counter(b.kind for b in rows.bad)
     if kinds["short"] > len(rows):
+        held = "four corners" if oriented else "four numbers"
         raise InputError(
-            f"no confidence column: {kinds['short']} rows hold a class and four numbers, expected a confidence too",
+            f"no confidence column: {kinds['short']} rows hold a class and {held}, expected a confidence too",
             path=path,
             place=_first(rows, "short"),
             hint=_HINT_CONFIDENCE,
@@ -201,7 +234,7 @@ def _refuse_other_kinds(rows: TextRows, path: Path) -> None:
             "rows hold outlines (a class and more than six numbers), expected boxes with a confidence",
             path=path,
             place=_first(rows, "polygon"),
-            hint="outlines and oriented boxes are not read from text predictions; use COCO results",
+            hint="of outlines only oriented boxes (class, four corners, confidence) are read; use COCO results",
         )
     if rows.bad and not len(rows):
         bad = rows.bad[0]

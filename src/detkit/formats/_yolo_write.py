@@ -12,6 +12,7 @@ from detkit.errors import InputError, UsageError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
+from detkit.formats._text_oriented import quadrangle_rows
 from detkit.formats._yolo_lines import group, known_sizes, lines_of, shares
 from detkit.formats._yolo_places import Places, first_names, places_of, safe_names
 from detkit.formats._yolo_sidecar import write_images_table, write_manifest
@@ -51,7 +52,8 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
 def write_predictions(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write predictions, see `formats.yolo.write_detections`."""
     _check_names(detections.categories)
-    detections, losses = _boxes_only(detections, options)
+    corners = quadrangle_rows(detections.shapes) if options.shapes == "keep" else None
+    detections, losses = _boxes_only(detections, options, oriented=corners is not None)
     names, renamed = safe_names(detections.images)
     files = [_text_name(name) for name in names]
     first: dict[str, int] = {}
@@ -63,15 +65,20 @@ def write_predictions(detections: Detections, target: Path, options: WriteOption
     sizes = None
     if detections.units == "pixels":
         sizes = _sizes_of_predictions(detections)
-    boxes = shares(detections.xywh, sizes).tolist()
-    columns = zip(detections.category_index.tolist(), boxes, detections.score.tolist(), strict=True)
-    lines = [f"{number} {x!r} {y!r} {w!r} {h!r} {score!r}" for number, (x, y, w, h), score in columns]
+    if corners is None:
+        numbers = shares(detections.xywh, sizes).tolist()
+    else:
+        numbers = (corners if sizes is None else corners / sizes[:, None]).reshape(-1, 8).tolist()
+    columns = zip(detections.category_index.tolist(), numbers, detections.score.tolist(), strict=True)
+    lines = [f"{number} {' '.join(map(repr, row))} {score!r}" for number, row, score in columns]
     _write_texts(target, files, group(lines, detections.image_index, len(detections.images)))
     if detections.categories.has_names:
         _write_yaml(target / "data.yaml", {"names": dict(enumerate(detections.categories.names))})
     if not np.isnan(detections.images.sizes).all():
         write_images_table(target, names, names, detections.images)
-    write_manifest(target, "detections", detections.images, detections.categories, task="detect")
+    write_manifest(
+        target, "detections", detections.images, detections.categories, task="detect" if corners is None else "obb"
+    )
     return [*losses, *renamed]
 
 
@@ -84,13 +91,13 @@ def _sizes_of_predictions(detections: Detections) -> Any:
         ) from None
 
 
-def _boxes_only(detections: Detections, options: WriteOptions) -> tuple[Detections, list[Loss]]:
-    """The rows that are written; rows hold a box and a score and nothing else."""
+def _boxes_only(detections: Detections, options: WriteOptions, *, oriented: bool) -> tuple[Detections, list[Loss]]:
+    """The rows that are written; rows hold a box, oriented where all of them are, a score and nothing else."""
     losses = []
     shapes, keypoints = detections.shapes, detections.keypoints
     if keypoints is not None and keypoints.lengths().any():
         losses.append(Loss("keypoints", "dropped", int(np.count_nonzero(keypoints.lengths()))))
-    if shapes is not None:
+    if shapes is not None and not oriented:
         outlined = (shapes.kind == Shapes.RLE) | (shapes.rings.lengths() > 0)
         if options.shapes == "drop":
             detections = detections.take(~outlined)

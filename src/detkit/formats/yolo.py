@@ -80,7 +80,10 @@ def read(path: Path, options: ReadOptions) -> Dataset:
 
 
 def read_detections(path: Path, options: ReadOptions) -> Detections:
-    """Predictions from a folder of text files, `class cx cy w h confidence` unless the options say otherwise."""
+    """Predictions from a folder of text files, `class cx cy w h confidence` unless the options say otherwise.
+
+    Rows of `class x1 y1 x2 y2 x3 y3 x4 y4 confidence` are oriented boxes.
+    """
     from detkit.formats._text_detections import read_text_detections
 
     return read_text_detections(path, options, "yolo")
@@ -120,6 +123,8 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
 
 def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write predictions as `class cx cy w h confidence`, one file for every image, also for those without any.
+
+    Where every row has an outline of four points, its corners are written in place of the box.
 
     Parameters
     ----------

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
+from detkit.evaluation.oriented import corners_of_predictions
 from detkit.kernels.nms import grouped_nms
+from detkit.kernels.polygon import grouped_polygon_nms
 from detkit.kernels.soft_nms import grouped_matrix_nms, grouped_soft_nms
 from detkit.tables import Detections, freeze
 
-__all__ = ["METHODS", "Method", "best_of_images", "groups_of", "suppress"]
+__all__ = ["METHODS", "Method", "NmsIouType", "best_of_images", "groups_of", "suppress"]
 
 Method = Literal["greedy", "soft-linear", "soft-gaussian", "diou", "matrix"]
 METHODS: tuple[str, ...] = get_args(Method)
+NmsIouType = Literal["bbox", "obb"]
 #: Lowered scores below this are removed when no threshold is given (Bodla et al. 2017, the authors' code).
 LEAST_SCORE = 0.001
 
@@ -25,6 +28,7 @@ def suppress(
     detections: Detections,
     *,
     method: Method = "greedy",
+    iou_type: NmsIouType = "bbox",
     iou_threshold: float = 0.45,
     sigma: float = 0.5,
     score_threshold: float | None = None,
@@ -39,6 +43,8 @@ def suppress(
     detections : Detections
     method : {"greedy", "soft-linear", "soft-gaussian", "diou", "matrix"}
         `greedy` and `diou` remove boxes; the others lower their scores and remove what falls below the threshold.
+    iou_type : {"bbox", "obb"}
+        Whether boxes or the polygons of oriented boxes are compared; the latter by method `greedy` alone.
     iou_threshold : float
         A box is removed if its overlap with a kept one of the same image and class is greater than this; for
         `soft-linear` its score is lowered then. The two Gaussian methods have no use for it.
@@ -61,14 +67,19 @@ def suppress(
     ------
     UsageError
         Unknown method, a setting without sense, or negative scores where scores are to be lowered.
+    InputError
+        Polygons are to be compared and no prediction has one of four points, or one has another outline.
     """
-    if method not in METHODS:
-        raise UsageError(f"unknown method `{method}`; known: {', '.join(METHODS)}")
+    _check(method, iou_type)
     if score_threshold is not None:
         detections = detections.take(detections.score >= score_threshold)
     group = groups_of(detections, class_agnostic=class_agnostic)
     try:
-        if method in ("greedy", "diou"):
+        if iou_type == "obb":
+            corners = corners_of_predictions(detections)
+            kept = grouped_polygon_nms(corners, detections.score, group, iou_threshold=iou_threshold, jobs=jobs)
+            detections = detections.take(kept)
+        elif method in ("greedy", "diou"):
             overlap: Literal["iou", "diou"] = "diou" if method == "diou" else "iou"
             kept = grouped_nms(
                 detections.xywh, detections.score, group, iou_threshold=iou_threshold, overlap=overlap, jobs=jobs
@@ -80,6 +91,15 @@ def suppress(
     except ValueError as error:
         raise UsageError(f"{method}: {error}") from error
     return detections if max_detections is None else detections.take(best_of_images(detections, max_detections))
+
+
+def _check(method: str, iou_type: str) -> None:
+    if method not in METHODS:
+        raise UsageError(f"unknown method `{method}`; known: {', '.join(METHODS)}")
+    if iou_type not in get_args(NmsIouType):
+        raise UsageError(f"unknown iou type `{iou_type}`; suppression knows {', '.join(get_args(NmsIouType))}")
+    if iou_type == "obb" and method != "greedy":
+        raise UsageError(f"method `{method}` does not know oriented boxes", hint="`--iou-type obb` needs greedy")
 
 
 def _lowered(

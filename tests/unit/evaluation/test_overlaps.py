@@ -81,8 +81,8 @@ def test_strict_parity_takes_boxes_for_masks():
 
 
 def test_an_unknown_iou_type_is_a_usage_error():
-    with pytest.raises(UsageError, match="obb"):
-        protocols.get("coco", "obb")
+    with pytest.raises(UsageError, match="cubes"):
+        protocols.get("coco", "cubes")
 
 
 # --- keypoints -------------------------------------------------------------------------------------------------------

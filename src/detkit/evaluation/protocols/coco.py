@@ -54,9 +54,9 @@ _KEYPOINT_METRICS = (
 
 
 def protocol(iou_type: str) -> Protocol:
-    """The settings of COCO's `bbox`, `segm` or `keypoints` task."""
-    if iou_type not in ("bbox", "segm", "keypoints"):
-        raise UsageError(f"protocol `coco` knows iou types bbox, segm, keypoints; found `{iou_type}`")
+    """The settings of COCO's `bbox`, `segm` or `keypoints` task; `obb` takes those of boxes for oriented ones."""
+    if iou_type not in ("bbox", "segm", "keypoints", "obb"):
+        raise UsageError(f"protocol `coco` knows iou types bbox, segm, keypoints, obb; found `{iou_type}`")
     keypoints = iou_type == "keypoints"
     return Protocol(
         name="coco",

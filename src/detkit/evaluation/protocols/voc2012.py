@@ -1,6 +1,7 @@
 """Pascal VOC 2010 to 2012: area under the monotone precision-recall curve at one overlap.
 
 Source: VOCdevkit, VOCevaldet.m and VOCap.m. Inclusive pixels are the readers' matter: nothing is added here.
+With iou type `obb` it is the measure of DOTA's task 1 (oriented boxes at overlap 0.5).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ __all__ = ["protocol"]
 
 def protocol(iou_type: str) -> Protocol:
     """The settings of VOC 2012's detection task."""
-    if iou_type not in ("bbox", "segm"):
-        raise UsageError(f"Pascal VOC knows iou types bbox and segm; found `{iou_type}`")
+    if iou_type not in ("bbox", "segm", "obb"):
+        raise UsageError(f"Pascal VOC knows iou types bbox, segm and obb; found `{iou_type}`")
     return Protocol(
         name="voc2012",
         iou_type=iou_type,
