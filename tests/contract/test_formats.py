@@ -45,7 +45,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_there_are_formats() -> None:
-    assert {"coco", "voc", "yolo", "csv"} <= set(NAMES)
+    assert {"coco", "voc", "yolo", "csv", "parquet"} <= set(NAMES)
 
 
 def test_offers_the_contract(name: str) -> None:

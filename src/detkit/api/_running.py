@@ -1,25 +1,17 @@
-"""The middle and the end of a prediction: the images left, on the devices; then the table of what was found."""
+"""The middle of a prediction: the images left, on the devices."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from detkit.api._classes import Classes, in_classes
-from detkit.api._sources import Source
-from detkit.errors import InputError
-from detkit.findings import Finding, plural
-from detkit.tables import Detections, Images
-
 if TYPE_CHECKING:
-    from detkit.detectors import Columns, Detector, Parts, Pictures, Request
+    from detkit.detectors import Detector, Parts, Pictures, Request
 
-__all__ = ["Report", "Run", "all_bad", "table_of"]
+__all__ = ["Report", "Run"]
 
 #: Images a chunk that is written in one go: what a killed run loses at most.
 _CHUNK = 64
@@ -41,7 +33,8 @@ class Run:
 
     def answered(
         self, folder: Path, state: Mapping[str, Any], *, resume: bool, overwrite: bool
-    ) -> tuple[Any, int, float]:
+    ) -> tuple[Parts, int, float]:
+        """The answers on disk, how many images an earlier run had answered, and the seconds spent on the others."""
         from detkit import detectors
 
         batch = self.request.batch or 1
@@ -67,7 +60,7 @@ class Run:
             if not parts.done():
                 parts.remove()
             raise
-        return parts.columns(self.pictures.names), resumed, time.perf_counter() - started
+        return parts, resumed, time.perf_counter() - started
 
     def _chunk(self, batch: int) -> int:
         """Images a chunk: whole batches, and enough chunks for every device to have some."""
@@ -84,53 +77,3 @@ class Run:
         # The workers open their own: this one's memory on the first device is given back before.
         del detector
         detectors.run_on(self.devices, self.request, self.pictures, parts, pending, report)
-
-
-def all_bad(findings: Sequence[Finding]) -> InputError:
-    """No image of the run could be read."""
-    first = findings[0]
-    message = f"none of {plural(len(findings), 'image')} can be read, first `{first.image}`: {first.message}"
-    return InputError(message)
-
-
-def table_of(columns: Columns, source: Source, classes: Classes) -> tuple[Detections, list[Finding]]:
-    """The rows in terms of the source's images and the classes, and what was noticed on the way."""
-    images, findings = _images(columns.sizes, source)
-    counts = np.maximum(columns.counts, 0)
-    labels = int(columns.label.max(initial=-1)) + 1
-    categories, to_category = in_classes(classes, labels)
-    category = to_category[columns.label]
-    detections = Detections.build(
-        images,
-        categories,
-        image_index=np.repeat(np.arange(len(images)), counts),
-        category_index=category,
-        xywh=columns.xywh,
-        score=columns.score,
-        keypoints=columns.keypoints,
-        shapes=columns.shapes,
-    )
-    foreign = category < 0
-    if foreign.any():
-        message = f"{int(foreign.sum())} detections of classes that the truth lacks are left out"
-        findings.append(Finding("DK702", message, count=int(foreign.sum())))
-        detections = detections.take(~foreign)
-    return detections, findings
-
-
-def _images(sizes: Any, source: Source) -> tuple[Images, list[Finding]]:
-    pictures = source.pictures
-    if source.truth is None:
-        ids = np.arange(1, len(pictures) + 1, dtype=np.int64)
-        return Images(ids, pictures.names, sizes, pictures.paths, has_own_ids=False), []
-    known = source.truth.images
-    differ = np.flatnonzero((known.sizes != sizes).any(axis=1) & np.isfinite(known.sizes + sizes).all(axis=1))
-    findings = []
-    if len(differ):
-        i = int(differ[0])
-        stated, found = ("x".join(f"{v:g}" for v in size[i]) for size in (known.sizes, sizes))
-        where = f"first `{pictures.names[i]}`: {found}, stated {stated}"
-        message = f"{plural(len(differ), 'image')} of another size than stated, {where}"
-        findings.append(Finding("DK402", message, count=len(differ)))
-    filled = np.where(np.isfinite(known.sizes), known.sizes, sizes)
-    return replace(known, sizes=filled, paths=pictures.paths), findings

@@ -14,73 +14,18 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detkit.detectors._rows import Rows
+from detkit.detectors._chunks import Answer, Columns, Head, heads_of, joined, packed
 from detkit.errors import OutputError, UsageError
-from detkit.findings import Finding
-from detkit.ragged import Ragged, Shapes
 
-__all__ = ["Answer", "Columns", "Parts", "locked", "part_folder", "remove_parts", "start_parts"]
+__all__ = ["Answer", "Columns", "Head", "Parts", "locked", "part_folder", "remove_parts", "start_parts"]
 
 _SCHEMA = "detkit.prediction-parts/1"
 _CHUNK = re.compile(r"chunk-(\d{6,})\.npz")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the run has to say of one image.
-
-    Parameters
-    ----------
-    size : (width, height), optional
-        As displayed; None where the image could not be read.
-    rows : Rows, optional
-        None where the image could not be read.
-    masks : list of N dict, optional
-        Compressed masks.
-    problem : str
-        Why the image could not be read.
-    """
-
-    size: tuple[int, int] | None
-    rows: Rows | None
-    masks: list[dict[str, Any]] | None = None
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The rows of a run in image order.
-
-    Parameters
-    ----------
-    counts : (I,) int64
-        Rows of each image, -1 where it could not be read.
-    sizes : (I, 2) float64
-        Width and height as displayed, NaN where it could not be read.
-    label : (N,) int64
-    xywh : (N, 4) float64
-    score : (N,) float64
-    keypoints : Ragged, optional
-    shapes : Shapes, optional
-    findings : tuple of Finding
-        `DK404` for each image that could not be read.
-    """
-
-    counts: NDArray[np.int64]
-    sizes: NDArray[np.float64]
-    label: NDArray[np.int64]
-    xywh: NDArray[np.float64]
-    score: NDArray[np.float64]
-    keypoints: Ragged | None
-    shapes: Shapes | None
-    findings: tuple[Finding, ...]
 
 
 def part_folder(target: str | Path) -> Path:
@@ -129,11 +74,11 @@ class Parts:
 
     def write(self, number: int, answers: Sequence[Answer]) -> None:
         """Put a complete chunk into place."""
-        path = self.folder / f"chunk-{number:06d}.npz"
+        path = self._path(number)
         temporary = path.with_suffix(".tmp")
         try:
             with temporary.open("wb") as handle:
-                np.savez(handle, **_packed(answers))  # type: ignore[arg-type]
+                np.savez(handle, **packed(answers))  # type: ignore[arg-type]
             temporary.replace(path)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -150,7 +95,32 @@ class Parts:
         -------
         Columns
         """
-        return _joined([self.folder / f"chunk-{n:06d}.npz" for n in range(len(self))], names)
+        return joined([self._path(n) for n in range(len(self))], names)
+
+    def head(self, names: Sequence[str]) -> Head:
+        """What the complete chunks say without their rows; parameters as `columns`."""
+        paths = [self._path(n) for n in range(len(self))]
+        counts, sizes, findings = heads_of(paths, names)
+        labels, held = 0, set()
+        for path in paths:
+            with np.load(path) as chunk:
+                labels = max(labels, int(chunk["label"].max(initial=-1)) + 1)
+                held |= {"keypoints", "polygons", "rle"} & set(chunk.files)
+        return Head(counts, sizes, labels, frozenset(held), tuple(findings))
+
+    def each(self, *, outlines: bool = True) -> Iterator[Columns]:
+        """The rows of one complete chunk after the other, in image order, without findings.
+
+        Parameters
+        ----------
+        outlines : bool
+            False leaves keypoints and shapes out.
+        """
+        for number in range(len(self)):
+            yield joined([self._path(number)], None, outlines=outlines)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"chunk-{number:06d}.npz"
 
     def remove(self) -> None:
         """Delete the folder."""
@@ -272,95 +242,3 @@ def _is_whole(path: Path, images: int) -> bool:
             return len(chunk["counts"]) == images
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return False
-
-
-def _packed(answers: Sequence[Answer]) -> dict[str, NDArray[Any]]:
-    found = [a.rows for a in answers if a.rows is not None]
-    columns: dict[str, NDArray[Any]] = {
-        "counts": np.array([-1 if a.rows is None else len(a.rows.score) for a in answers], np.int64),
-        "sizes": np.array([a.size or (np.nan, np.nan) for a in answers], np.float64).reshape(-1, 2),
-        "label": _stacked([r.label for r in found], (), np.int64),
-        "xywh": _stacked([r.xywh for r in found], (4,), np.float64),
-        "score": _stacked([r.score for r in found], (), np.float64),
-    }
-    points = [r.keypoints for r in found if r.keypoints is not None]
-    if points:
-        columns["keypoints"] = _stacked(points, points[0].shape[1:], np.float64)
-    polygons = [r.polygons for r in found if r.polygons is not None]
-    if polygons:
-        columns["polygons"] = _stacked(polygons, (4, 2), np.float64)
-    masks = [m for a in answers for m in a.masks or ()]
-    if masks:
-        texts = [m["counts"] if isinstance(m["counts"], bytes) else m["counts"].encode("ascii") for m in masks]
-        columns["rle"] = np.frombuffer(b"".join(texts), np.uint8)
-        columns["rle_length"] = np.array([len(t) for t in texts], np.int64)
-        columns["rle_size"] = np.array([m["size"] for m in masks], np.int64)
-    problems = {str(i): a.problem for i, a in enumerate(answers) if a.rows is None}
-    if problems:
-        columns["problems"] = np.frombuffer(json.dumps(problems).encode("utf-8"), np.uint8)
-    return columns
-
-
-def _stacked(arrays: Sequence[NDArray[Any]], shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    return np.concatenate([a.astype(dtype, copy=False) for a in arrays]) if arrays else np.zeros((0, *shape), dtype)
-
-
-def _joined(paths: Sequence[Path], names: Sequence[str]) -> Columns:
-    heads = list(_each(paths, "counts", "sizes", "problems"))
-    counts = _stacked([head["counts"] for head in heads], (), np.int64)
-    rows = int(np.maximum(counts, 0).sum())
-    out: dict[str, NDArray[Any]] = {"label": np.empty(rows, np.int64), "score": np.empty(rows, np.float64)}
-    out["xywh"] = np.empty((rows, 4), np.float64)
-    at = 0
-    # Read into their places: never twice in memory.
-    for chunk in _each(paths, *out):
-        end = at + len(chunk["label"])
-        for name, column in out.items():
-            column[at:end] = chunk[name]
-        at = end
-    findings = []
-    first = 0
-    for head in heads:
-        problems = json.loads(head["problems"].tobytes().decode("utf-8")) if "problems" in head else {}
-        findings += [Finding("DK404", problem, image=names[first + int(i)]) for i, problem in problems.items()]
-        first += len(head["counts"])
-    sizes = _stacked([head["sizes"] for head in heads], (2,), np.float64)
-    others = list(_each(paths, "keypoints", "polygons", "rle", "rle_length", "rle_size"))
-    keypoints, shapes = _keypoints(others, rows), _shapes(others, rows)
-    return Columns(counts, sizes, out["label"], out["xywh"], out["score"], keypoints, shapes, tuple(findings))
-
-
-def _each(paths: Sequence[Path], *names: str) -> Iterator[dict[str, NDArray[Any]]]:
-    """These columns of one chunk after the other, those that it has."""
-    for path in paths:
-        with np.load(path) as chunk:
-            yield {name: chunk[name] for name in names if name in chunk}
-
-
-def _keypoints(chunks: Sequence[Any], rows: int) -> Ragged | None:
-    parts = [c["keypoints"] for c in chunks if "keypoints" in c]
-    if not parts:
-        return None
-    points = max(part.shape[1] for part in parts)
-    values = np.concatenate([part.reshape(-1, 3) for part in parts])
-    return Ragged(np.arange(rows + 1, dtype=np.int64) * points, values)
-
-
-def _shapes(chunks: Sequence[Any], rows: int) -> Shapes | None:
-    if any("polygons" in c for c in chunks):
-        corners = np.concatenate([c["polygons"] for c in chunks if "polygons" in c]).reshape(-1, 2)
-        rings = Ragged(np.arange(rows + 1), np.full(rows, 4, np.int64))
-        return Shapes(np.full(rows, Shapes.POLYGONS, np.uint8), rings, Ragged(np.arange(rows + 1) * 4, corners))
-    if not any("rle" in c for c in chunks):
-        return None
-    rle: dict[int, Mapping[str, Any]] = {}
-    for chunk in chunks:
-        if "rle" not in chunk:
-            continue
-        text, sizes = chunk["rle"].tobytes(), chunk["rle_size"].tolist()
-        ends = np.cumsum(chunk["rle_length"]).tolist()
-        for start_at, end, size in zip([0, *ends[:-1]], ends, sizes, strict=True):
-            rle[len(rle)] = {"size": size, "counts": text[start_at:end].decode("ascii")}
-    empty = Ragged(np.zeros(rows + 1, np.int64), np.zeros(0, np.int64))
-    points = Ragged(np.zeros(rows + 1, np.int64), np.zeros((0, 2)))
-    return Shapes(np.full(rows, Shapes.RLE, np.uint8), empty, points, rle)

@@ -6,10 +6,13 @@ read as one or the other by the caller's wish, never by guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from detkit import files, registry
 from detkit.errors import DetkitError, InputError, UsageError
@@ -18,7 +21,7 @@ from detkit.formats._archive import opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
 from detkit.formats._loss import count_written, generic_losses
-from detkit.tables import Dataset, Detections
+from detkit.tables import Categories, Dataset, Detections, Images
 
 __all__ = [
     "Capabilities",
@@ -27,6 +30,7 @@ __all__ = [
     "Probe",
     "ReadOptions",
     "WriteOptions",
+    "can_stream",
     "capabilities",
     "detect",
     "format_of_target",
@@ -35,6 +39,8 @@ __all__ = [
     "read_dataset",
     "read_detections",
     "read_names",
+    "require",
+    "stream_detections",
     "write_dataset",
     "write_detections",
     "written_rows",
@@ -193,6 +199,68 @@ def write_detections(
 ) -> list[Loss]:
     """Write predictions; parameters as `write_dataset`."""
     return _write(detections, target, format, "detections", options, overwrite, dry_run)
+
+
+def require(name: str) -> None:
+    """Raise, before any work is done, where a format needs an extra that is not installed.
+
+    Raises
+    ------
+    MissingExtraError
+    """
+    check = getattr(registry.load(_ROOM, name), "require", None)
+    if check is not None:
+        check()
+
+
+def can_stream(name: str) -> bool:
+    """Whether a format writes predictions as they come, without all of them in memory."""
+    return hasattr(registry.load(_ROOM, name), "stream_detections")
+
+
+def stream_detections(
+    batches: Iterable[Detections],
+    target: str | Path,
+    format: str,
+    *,
+    images: Images,
+    categories: Categories,
+    counts: NDArray[np.int64],
+    columns: frozenset[str] = frozenset(),
+    rows: int | None = None,
+    overwrite: bool = False,
+) -> list[Loss]:
+    """Write predictions batch by batch; the target appears whole or not at all.
+
+    Parameters
+    ----------
+    batches : iterable of Detections
+        Rows in order of the images, positions in these tables, coordinates in pixels.
+    target : path-like
+        A file where its suffix is one of the format's, else a folder of shards.
+    format : str
+        One that `can_stream`.
+    images, categories : Images, Categories
+    counts : (I,) int64
+        Rows of each image.
+    columns : frozenset of str
+        Of `keypoints polygons rle`, those that the batches have.
+    rows : int, optional
+        Most rows a shard.
+    overwrite : bool
+
+    Returns
+    -------
+    list of Loss
+    """
+    module = registry.load(_ROOM, format)
+    is_file = Path(target).suffix.lower() in module.CAPABILITIES.file_suffixes
+    manager = files.atomic_file if is_file else files.atomic_folder
+    with manager(target, overwrite=overwrite) as place:
+        losses: list[Loss] = module.stream_detections(
+            batches, place, images=images, categories=categories, counts=counts, columns=columns, rows=rows
+        )
+        return losses
 
 
 def format_of_target(target: str | Path, kind: Kind) -> str | None:
