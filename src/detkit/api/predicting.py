@@ -5,19 +5,24 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detkit import files, formats
-from detkit.api._classes import Classes, classes_of
-from detkit.api._running import Report, Run, all_bad, table_of
+from detkit import formats
+from detkit.api._classes import classes_of, in_classes
+from detkit.api._finishing import finish, output_of
+from detkit.api._looks import looks_of
+from detkit.api._recording import choices_of, model_facts, record_of, where_of
+from detkit.api._running import Report, Run
 from detkit.api._sources import source_of
+from detkit.api._thresholds import read_thresholds
 from detkit.errors import UsageError
 from detkit.findings import Finding, Loss, plural
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
-    from detkit.detectors import Detector, Request
+    from detkit.detectors import Request
 
 __all__ = ["PROFILES", "PredictSettings", "Prediction", "devices_of", "names_of", "predict", "request_of"]
 
@@ -66,6 +71,22 @@ class PredictSettings:
         Threads that compute on the CPU, and threads that read images.
     every : int
         Every n-th frame of a video.
+    tile : (width, height), optional
+        Slide a window of so many image pixels over larger images.
+    overlap : float, optional
+        Share of a window that its neighbour shows too, 0.2 by default.
+    whole : bool
+        With windows: run the whole image as well.
+    tta : sequence of {"flip", "scale"}
+        Test-time augmentation: run each view mirrored too, or at several sizes.
+    merge : {"nms", "wbf"}, optional
+        How boxes of several views are joined, by `iou_threshold`: suppression (default) or weighted box fusion.
+    letterbox : {"square", "rect"}
+        `rect` pads images only to the next multiple of the model's stride.
+    draft : bool
+        Read JPEG files much larger than the network input at a reduced size: faster, and scores move a little.
+    thresholds : path-like, optional
+        File of `detkit.thresholds/1`: the least score of each class, after suppression.
     """
 
     family: str | None = None
@@ -89,6 +110,14 @@ class PredictSettings:
     threads: int | None = None
     jobs: int | None = None
     every: int = 1
+    tile: tuple[int, int] | None = None
+    overlap: float | None = None
+    whole: bool = True
+    tta: Sequence[str] = ()
+    merge: str | None = None
+    letterbox: str = "square"
+    draft: bool = False
+    thresholds: str | Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +126,10 @@ class Prediction:
 
     Parameters
     ----------
-    detections : Detections
+    table : Detections, optional
+        None where the rows went straight to the target; `detections` reads them.
+    boxes : int
+        How many there are.
     model : mapping
         Path, SHA-256, family and why, producer.
     settings : mapping
@@ -116,7 +148,8 @@ class Prediction:
     losses : tuple of Loss
     """
 
-    detections: Detections
+    table: Detections | None
+    boxes: int
     model: Mapping[str, Any]
     settings: Mapping[str, Any]
     assumptions: tuple[str, ...]
@@ -131,6 +164,13 @@ class Prediction:
     findings: tuple[Finding, ...]
     losses: tuple[Loss, ...]
 
+    @cached_property
+    def detections(self) -> Detections:
+        """The rows; read back from the target where they went straight to it."""
+        if self.table is not None:
+            return self.table
+        return replace(formats.read_detections(self.target or "", self.format or "auto"), findings=self.findings)
+
     @property
     def images_per_second(self) -> float | None:
         """Speed of the images answered now, None where there were none."""
@@ -139,7 +179,6 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, schema `detkit.prediction/1`."""
-        rows = len(self.detections)
         return {
             "schema": "detkit.prediction/1",
             "model": dict(self.model),
@@ -150,7 +189,7 @@ class Prediction:
             "images": self.images,
             "unreadable": self.unreadable,
             "resumed": self.resumed,
-            "detections": rows,
+            "detections": self.boxes,
             "seconds": self.seconds,
             "images_per_second": self.images_per_second,
             "output": None if self.target is None else {"path": self.target, "format": self.format},
@@ -168,6 +207,7 @@ def predict(
     format: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    shard_rows: int | None = None,
     progress: Report | None = None,
     announce: Callable[[Sequence[str]], None] | None = None,
     **changes: Any,
@@ -188,6 +228,8 @@ def predict(
     resume : bool
         Go on with a run to the same target that was interrupted.
     overwrite : bool
+    shard_rows : int, optional
+        Most rows a shard, where the target is a folder of shards.
     progress : callable, optional
         Is called with (images answered, images in all).
     announce : callable, optional
@@ -215,7 +257,8 @@ def predict(
     from detkit import detectors
 
     settings = replace(settings or PredictSettings(), **changes)
-    name = None if target is None else _target_format(target, format, overwrite)
+    output = None if target is None else output_of(target, format, overwrite=overwrite, shard_rows=shard_rows)
+    thresholds = None if settings.thresholds is None else read_thresholds(settings.thresholds)
     devices = devices_of(settings.device)
     source = source_of(images, settings)
     names = names_of(model, settings)
@@ -223,11 +266,17 @@ def predict(
     detector = detectors.open_detector(request, devices[0])
     request = replace(request, batch=detector.batch)
     classes = classes_of(names, detector.classes, source.truth, settings.label_base)
-    record = _record(detector, request, classes)
-    facts = (_model(detector), (*detector.assumptions(), *_choices(settings, detector)))
+    record = record_of(detector, request, classes)
+    facts = (model_facts(detector), (*detector.assumptions(), *choices_of(settings.profile, detector)))
     findings = [*source.findings, *source.pictures.findings, *detector.findings, *classes.findings]
+    if thresholds is not None:
+        known = in_classes(classes, 0)[0]
+        thresholds.check(known)
+        record["thresholds"] = thresholds.to_dict()
+        facts = (facts[0], (*facts[1], *thresholds.lines(known, request.choice.score_threshold)))
+        findings += thresholds.findings(known)
     if announce is not None:
-        announce([*facts[1], f"{plural(len(source.pictures), 'image')}, {_where(devices, detector)}"])
+        announce([*facts[1], f"{plural(len(source.pictures), 'image')}, {where_of(devices, detector)}"])
     used = (detector.session.device, detector.session.provider)
     with tempfile.TemporaryDirectory(prefix="detkit-") as scratch:
         folder = detectors.part_folder(Path(scratch) / "run" if target is None else target)
@@ -235,38 +284,19 @@ def predict(
             run = Run(devices, request, detector, source.pictures, progress)
             del detector
             state = {"model": facts[0]["sha256"], "images": source.pictures.digest(), **record}
-            columns, resumed, seconds = run.answered(folder, state, resume=resume, overwrite=overwrite)
-            unreadable = int((columns.counts < 0).sum())
-            if unreadable == len(source.pictures):
-                detectors.remove_parts(folder)
-                raise all_bad(columns.findings)
-            detections, more = table_of(columns, source, classes)
-            findings += [*columns.findings, *more]
-            losses: list[Loss] = []
-            if target is not None and name is not None:
-                losses = formats.write_detections(detections, target, name, overwrite=overwrite)
+            parts, resumed, seconds = run.answered(folder, state, resume=resume, overwrite=overwrite)
+            done = finish(parts, source, classes, output, thresholds)
             detectors.remove_parts(folder)
+    found = (*findings, *done.findings)
+    written: tuple[str | None, str | None] = (None, None) if output is None else (str(target), output.format)
     return Prediction(
-        replace(detections, findings=tuple(findings)),
+        None if done.detections is None else replace(done.detections, findings=found),
+        done.boxes,
         *(facts[0], record, facts[1], *used),
-        *(len(source.pictures), unreadable, resumed, seconds),
-        *(None if target is None else str(target), name, tuple(findings), tuple(losses)),
+        *(len(source.pictures), done.unreadable, resumed, seconds),
+        *written,
+        *(found, done.losses),
     )
-
-
-def _target_format(target: str | Path, format: str | None, overwrite: bool) -> str:
-    known = formats.names("detections", "write")
-    name = format or formats.format_of_target(target, "detections")
-    if name is None:
-        raise UsageError(
-            f"{target}: the name does not tell the format",
-            hint=f"end it in .json or .csv, or name it with --format: {', '.join(known)}",
-        )
-    if name not in known:
-        raise UsageError(f"format `{name}` does not write predictions; those that do: {', '.join(known)}")
-    # Before the run, not after an hour of it.
-    files.check_target(target, overwrite=overwrite)
-    return name
 
 
 def devices_of(device: str | Sequence[str]) -> list[str]:
@@ -350,49 +380,5 @@ def request_of(
         detectors.Choice(**choice, max_detections=settings.max_detections, class_agnostic=settings.class_agnostic),
         settings.threads,
         settings.jobs,
+        looks_of(settings),
     )
-
-
-def _model(detector: Detector) -> dict[str, Any]:
-    from detkit import detectors
-
-    path = detector.request.model
-    return {
-        "path": path,
-        "sha256": files.sha256_of(detectors.model_files(path)),
-        "family": detector.recognised.name,
-        "why": detector.recognised.why,
-        "producer": detector.graph.producer,
-    }
-
-
-def _record(detector: Detector, request: Request, classes: Classes) -> dict[str, Any]:
-    """Every setting that an answer depends on, as JSON values."""
-    from detkit._version import __version__
-
-    return {
-        "detkit": __version__,
-        "family": detector.recognised.name,
-        "values": dict(request.values),
-        "preparation": {k: list(v) if isinstance(v, tuple) else v for k, v in detector.preparation.to_dict().items()},
-        "batch": detector.batch,
-        "precision": request.precision,
-        **vars(request.choice),
-        "classes": classes.digest(),
-        "provider": detector.session.provider,
-        **detector.session.versions(),
-    }
-
-
-def _choices(settings: PredictSettings, detector: Detector) -> list[str]:
-    choice = detector.request.choice
-    nms = f"NMS {choice.iou_threshold:g}, " if detector.needs_nms else "no NMS (the model needs none), "
-    several = "several classes a box" if choice.multi_label else "one class a box"
-    line = f"profile {settings.profile}: score >= {choice.score_threshold:g}, {nms}{several}, "
-    return [f"{line}at most {plural(choice.max_detections, 'box', 'boxes')} an image"]
-
-
-def _where(devices: Sequence[str], detector: Detector) -> str:
-    session = detector.session
-    text = f"on {session.device} ({session.provider}), batch {detector.batch}"
-    return text if len(devices) == 1 else f"{text}, {len(devices)} processes: {', '.join(devices)}"

@@ -22,7 +22,7 @@ def predict(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.", show_default=False)],
     format: Annotated[
-        str | None, typer.Option("--format", "--to", help="coco, csv, yolo, voc; by default told by the name.")
+        str | None, typer.Option("--format", "--to", help="coco, csv, yolo, voc, parquet; by default told by the name.")
     ] = None,
     family: _model_options.Family = None,
     values: _model_options.Values = None,
@@ -59,6 +59,17 @@ def predict(
     threads: _model_options.Threads = None,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads that read images.")] = None,
     every: Annotated[int, typer.Option("--every", min=1, help="Every n-th frame of videos.")] = 1,
+    tile: _model_options.Tile = None,
+    overlap: _model_options.Overlap = None,
+    whole: _model_options.Whole = True,
+    tta: _model_options.Tta = None,
+    merge: _model_options.Merge = None,
+    letterbox: _model_options.Letterbox = "square",
+    draft: _model_options.Draft = False,
+    thresholds: _options.ThresholdsFile = None,
+    shard_rows: Annotated[
+        int | None, typer.Option("--shard-rows", min=1, help="Most rows a file, in a folder of Parquet shards.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     overwrite: _options.Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary of the run as JSON.")] = False,
@@ -91,6 +102,14 @@ def predict(
         threads=threads,
         jobs=jobs,
         every=every,
+        thresholds=thresholds,
+        tile=_model_options.size(tile, "--tile"),
+        overlap=overlap,
+        whole=whole,
+        tta=_model_options.words(tta),
+        merge=merge,
+        letterbox=letterbox,
+        draft=draft,
     )
     with _console.progress("predicting", "images") as show:
         done = api.predict(
@@ -101,6 +120,7 @@ def predict(
             format=format,
             resume=resume,
             overwrite=overwrite,
+            shard_rows=shard_rows,
             progress=show,
             announce=_announce,
         )

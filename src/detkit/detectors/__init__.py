@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from detkit.detectors._rows import Choice
     from detkit.detectors._run import Clock, run_chunks
     from detkit.detectors._session import parse_device
+    from detkit.detectors._views import Looks
     from detkit.detectors._workers import run_on
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Frame",
     "Graph",
     "Inspection",
+    "Looks",
     "Output",
     "Parts",
     "Pictures",
@@ -84,6 +86,7 @@ _HOMES = {
     "_rows": "Choice",
     "_run": "Clock run_chunks",
     "_session": "parse_device",
+    "_views": "Looks",
     "_workers": "run_on",
 }
 _HOME_OF = {name: home for home, listed in _HOMES.items() for name in listed.split()}

@@ -81,6 +81,8 @@ def bench_model(
     """
     if plan.rounds < 1:
         raise UsageError(f"rounds: found {plan.rounds}, expected 1 or more")
+    if not request.looks.is_plain or request.looks.draft:
+        raise UsageError("bench measures one look at an image: no tiles, tta, rect letterbox or draft")
     sources = _sources(plan)
     sizes: Sequence[int | None] = list(dict.fromkeys(plan.batches)) if plan.batches else [None]
     results = []

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from detkit.detectors._base import Output, Settings
 from detkit.detectors._graph import Graph, load_model, read_graph
+from detkit.detectors._masks import has_masks
 from detkit.detectors._precision import in_precision
 from detkit.detectors._prepare import Frame, Preparation, changed
 from detkit.detectors._recognise import Recognised, recognise
 from detkit.detectors._rows import Choice
 from detkit.detectors._session import Session, open_session, processors
+from detkit.detectors._views import Looks, View, fitted, network_sizes, views_of
 from detkit.errors import DetkitError, InputError, UsageError
 from detkit.findings import Finding
 
@@ -25,6 +27,8 @@ __all__ = ["Detector", "Request", "model_files", "open_detector"]
 _KEYS = frozenset(("anchors", "background", "classes", "color", "labels", "mean", "pad", "resize", "scale", "std"))
 _MOST_LANES = 8
 _BATCH_ON_GPU = 16
+#: Input sizes are multiples of this where the model does not say its own.
+_USUAL_STRIDE = 32
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Request:
     choice : Choice
     threads, jobs : int, optional
         Threads that compute on the CPU, and threads that read images.
+    looks : Looks
+        Windows, mirroring, sizes: how every image is looked at.
     """
 
     model: str
@@ -61,6 +67,7 @@ class Request:
     choice: Choice = field(default_factory=Choice)
     threads: int | None = None
     jobs: int | None = None
+    looks: Looks = field(default_factory=Looks)
 
 
 @dataclass(frozen=True)
@@ -102,9 +109,15 @@ class Detector:
         """Whether boxes are suppressed after decoding."""
         return bool(self.recognised.module.NEEDS_NMS)
 
-    def buffer(self) -> NDArray[Any]:
-        """Room for one batch, zeros."""
-        width, height = self.size
+    @property
+    def stride(self) -> int:
+        """What sides of the network input are multiples of, as the model says, else 32."""
+        stated = self.graph.metadata.get("stride", "")
+        return int(stated) if stated.isdecimal() and int(stated) else _USUAL_STRIDE
+
+    def buffer(self, size: tuple[int, int] | None = None) -> NDArray[Any]:
+        """Room for one batch, zeros; `size` (width, height) where it is not the usual input."""
+        width, height = size or self.size
         shape = (height, width, 3) if self.preparation.nhwc else (3, height, width)
         return np.zeros((self.batch, *shape), self.preparation.dtype)
 
@@ -114,9 +127,18 @@ class Detector:
         assert self.preparation.size is not None
         return self.preparation.size
 
-    def blank(self) -> Frame:
+    def blank(self, size: tuple[int, int] | None = None) -> Frame:
         """The frame of a place in a batch that holds no image."""
-        return Frame(self.size, self.size, (1.0, 1.0), (0.0, 0.0))
+        size = size or self.size
+        return Frame(size, size, (1.0, 1.0), (0.0, 0.0))
+
+    def views(self, image_size: tuple[int, int]) -> list[View]:
+        """The looks at an image of this (width, height)."""
+        return views_of(image_size, self.request.looks, self.preparation, self.stride)
+
+    def prepared_for(self, size: tuple[int, int]) -> Preparation:
+        """The preparation for a network input of this (width, height)."""
+        return self.preparation if size == self.preparation.size else replace(self.preparation, size=size)
 
     def infer(self, tensors: NDArray[Any], frames: Sequence[Frame]) -> dict[str, NDArray[Any]]:
         """The model's raw answer to a batch."""
@@ -161,7 +183,29 @@ class Detector:
             f"family {self.recognised.name}: {self.recognised.why}",
             f"preparation: {self.size[0]}x{self.size[1]}, {p.resize}{pad}, {p.color.upper()} {values}, {p.dtype}"
             + (f"; said: {', '.join(said)}" if said else "; usual for the family, change it with --set"),
+            *self._looks_lines(),
         ]
+
+    def _looks_lines(self) -> list[str]:
+        looks, lines = self.request.looks, []
+        joined = "NMS" if looks.merge == "nms" else "weighted box fusion"
+        join = f"joined by {joined} {self.request.choice.iou_threshold:g}"
+        if looks.tile is not None:
+            also = " and the whole image" if looks.whole else ""
+            lines.append(f"tiles {_by(looks.tile)}, overlap at least {looks.overlap:g}{also}; {join}")
+        if looks.flip or looks.scale:
+            sizes = network_sizes(self.size, looks, self.stride) if looks.scale else []
+            what = [*(["mirrored too"] if looks.flip else []), *([f"at {', '.join(map(_by, sizes))}"] if sizes else [])]
+            lines.append(f"test-time augmentation: {', '.join(what)}; {join}")
+        if looks.letterbox == "rect":
+            lines.append(f"letterbox rect: padded to multiples of {self.stride}")
+        if looks.draft:
+            lines.append("draft: large JPEG files are read at a reduced size")
+        return lines
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _triple(values: Sequence[float]) -> str:
@@ -197,17 +241,34 @@ def open_detector(request: Request, device: str = "auto", *, single: bool = Fals
         raise UsageError(f"--set {unknown[0]}: unknown key, known are {', '.join(sorted(_KEYS))}")
     preparation = changed(recognised.module.prepare(graph), request.values)
     preparation = _sized(preparation, graph, request.image_size)
+    _refuse_looks(graph, preparation, request.looks)
     fixed = _fixed_batch(graph, preparation, request.batch)
     _refuse_operators(graph, device)
     content = in_precision(request.model, graph, request.precision)
     threads = request.threads or processors()
     on_cpu = device in ("cpu", "auto")
     lanes = min(threads, _MOST_LANES) if on_cpu and not single else 1
-    session = open_session(request.model, device, threads=threads, lanes=lanes, spinning=single, content=content)
+    one_shape = not (request.looks.scale or request.looks.letterbox == "rect")
+    session = open_session(
+        *(request.model, device), threads=threads, lanes=lanes, spinning=single, content=content, fixed_shapes=one_shape
+    )
     lanes = lanes if session.device == "cpu" else 1
     usual = 1 if session.device == "cpu" else _BATCH_ON_GPU
     detector = Detector(request, graph, recognised, preparation, session, fixed or request.batch or usual, lanes)
     return _tried(detector, may_shrink=fixed is None and request.batch is None)
+
+
+def _refuse_looks(graph: Graph, preparation: Preparation, looks: Looks) -> None:
+    """Looks that the graph cannot take."""
+    sides = graph.image.shape[-3:-1] if graph.is_nhwc else graph.image.shape[-2:]
+    for asked, wanted in (("tta scale", looks.scale), ("letterbox rect", looks.letterbox == "rect")):
+        if wanted and any(side is not None for side in sides):
+            raise UsageError(
+                f"{graph.path}: {asked} needs an input whose size is free, the model takes {graph.image}",
+                hint="export it with dynamic height and width",
+            )
+    if looks.letterbox == "rect" and preparation.resize == "stretch":
+        raise UsageError(f"{graph.path}: letterbox rect: images of this family are stretched, nothing is padded")
 
 
 def _sized(preparation: Preparation, graph: Graph, wanted: tuple[int, int] | None) -> Preparation:
@@ -262,12 +323,43 @@ def _tried(detector: Detector, *, may_shrink: bool) -> Detector:
     known = detector.request.names
     if known is not None and classes is not None and classes > known:
         raise too_many_classes(detector.graph.path, f"answers with {classes} classes", known)
+    _refuse_outputs(found, detector)
+    _try_sizes(detector)
     return replace(detector, classes=classes)
 
 
-def _answer(detector: Detector) -> list[Output]:
-    frames = [detector.blank()] * detector.batch
-    return detector.decode(detector.infer(detector.buffer(), frames), frames)
+def _answer(detector: Detector, size: tuple[int, int] | None = None) -> list[Output]:
+    frames = [detector.blank(size)] * detector.batch
+    return detector.decode(detector.infer(detector.buffer(size), frames), frames)
+
+
+def _refuse_outputs(found: Sequence[Output], detector: Detector) -> None:
+    """Views that make no sense of what this model answers with."""
+    looks, path = detector.request.looks, detector.graph.path
+    if looks.flip and any(output.keypoints is not None for output in found):
+        raise UsageError(
+            f"{path}: tta flip: the model answers with keypoints, and does not say which are left and right of a pair"
+        )
+    outlines = any(output.keypoints is not None or output.angle is not None or has_masks(output) for output in found)
+    if looks.joins and looks.merge == "wbf" and outlines:
+        raise UsageError(
+            f"{path}: merge wbf: box fusion is for boxes, the model answers with masks, keypoints or oriented boxes",
+            hint="leave it to `--merge nms`",
+        )
+
+
+def _try_sizes(detector: Detector) -> None:
+    """Other input sizes that will be used are tried now: files declare sizes free that are not."""
+    sizes = network_sizes(detector.size, detector.request.looks, detector.stride)
+    if detector.request.looks.letterbox == "rect":
+        sizes += [fitted(shape, sizes[0], detector.stride) for shape in ((4, 3), (3, 4))]
+    for size in sizes:
+        try:
+            if size != detector.size:
+                _answer(detector, size)
+        except InputError as error:
+            message = f"the file leaves its input size free, but {_by(size)} fails: {error.message}"
+            raise InputError(message, hint="leave out `--tta scale` and `--letterbox rect`") from error
 
 
 def too_many_classes(path: str, found: str, known: int) -> InputError:

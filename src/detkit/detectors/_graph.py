@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +53,8 @@ class Graph:
     metadata : mapping of str to str
         `metadata_props`, as written.
     operators : mapping of str to int
-        Operator -> how often; operators of other domains as `domain::Operator`.
+        Operator -> how often, those inside the branches and bodies of If, Loop and Scan too; operators of other
+        domains as `domain::Operator`.
     opset : int
         Of the default domain.
     producer : str
@@ -142,7 +143,7 @@ def read_graph(path: str | Path) -> Graph:
     model = load_model(path)
     graph = model.graph
     constants = {w.name for w in graph.initializer}
-    operators = Counter(_operator(node) for node in graph.node)
+    operators = Counter(_operator(node) for node in _all_nodes(graph))
     parameters = 0
     for weight in graph.initializer:
         count = 1
@@ -209,6 +210,16 @@ def _port(value: Any) -> Port:
     tensor = value.type.tensor_type
     shape = tuple(int(d.dim_value) if d.HasField("dim_value") and d.dim_value > 0 else None for d in tensor.shape.dim)
     return Port(value.name, _DTYPES.get(tensor.elem_type, "other"), shape)
+
+
+def _all_nodes(graph: Any) -> Iterator[Any]:
+    """Nodes of a graph and of the graphs inside them."""
+    waiting = deque([graph])
+    while waiting:
+        for node in waiting.popleft().node:
+            yield node
+            for attribute in node.attribute:
+                waiting.extend([*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs])
 
 
 def _operator(node: Any) -> str:

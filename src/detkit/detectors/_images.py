@@ -9,11 +9,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from detkit.errors import InputError, MissingExtraError, UsageError
+from detkit.detectors._videos import Video, count_frames
+from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, examples
 
 if TYPE_CHECKING:
@@ -213,20 +214,39 @@ def match_pictures(found: Pictures, names: Sequence[str]) -> Pictures:
     )
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """An image that was read.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        RGB, as displayed.
+    size : (width, height)
+        As displayed; larger than the image where the file was read at a reduced size.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+
+
 class Loader:
     """Reads pictures as RGB images as they are displayed; safe to call from many threads.
 
     Parameters
     ----------
     pictures : Pictures
+    draft : (width, height), optional
+        JPEG files may be read at 1/2, 1/4 or 1/8 of their size, where that is still twice this or more.
     """
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: Pictures, draft: tuple[int, int] | None = None) -> None:
         self._pictures = pictures
-        self._videos: dict[str, _Video] = {}
+        self._draft = draft
+        self._videos: dict[str, Video] = {}
         self._lock = threading.Lock()
 
-    def load(self, i: int) -> Image.Image:
+    def load(self, i: int) -> Loaded:
         """The picture at a position.
 
         Raises
@@ -239,13 +259,14 @@ class Loader:
             raise InputError("no image file found for it", path=self._pictures.names[i])
         number = self._pictures.frame(i)
         if number < 0:
-            return load_image(path)
+            return _load(path, self._draft)
         with self._lock:
             if path not in self._videos:
                 for old in self._videos.values():
                     old.close()
-                self._videos = {path: _Video(path)}
-            return self._videos[path].frame(number)
+                self._videos = {path: Video(path)}
+            frame = self._videos[path].frame(number)
+        return Loaded(frame, frame.size)
 
     def close(self) -> None:
         """Close open videos."""
@@ -263,13 +284,24 @@ def load_image(path: str | Path | IO[bytes]) -> Image.Image:
     InputError
         Missing, truncated, not an image, too large to be one.
     """
+    return _load(path, None).image
+
+
+def _load(path: str | Path | IO[bytes], draft: tuple[int, int] | None) -> Loaded:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
+            by = 1 if draft is None else _reduced(image, draft)
+            size = image.size
+            if by > 1:
+                image.draft("RGB", (size[0] // by, size[1] // by))
             image.load()
+            turned = image.size
             ImageOps.exif_transpose(image, in_place=True)
-            return _rgb(image)
+            # A turned image has other sides; only whole reductions are turned.
+            size = image.size if by == 1 else size if image.size == turned else (size[1], size[0])
+            return Loaded(_rgb(image), size)
     except UnidentifiedImageError as error:
         raise InputError("not a readable image: of no known kind", path=str(path)) from error
     except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
@@ -277,6 +309,18 @@ def load_image(path: str | Path | IO[bytes]) -> Image.Image:
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         raise InputError(f"not a readable image: {reason}", path=str(path)) from error
+
+
+def _reduced(image: Image.Image, draft: tuple[int, int]) -> int:
+    """By what a JPEG file is reduced while it is read: 1, 2, 4 or 8."""
+    if image.format != "JPEG" or image.mode not in ("RGB", "L"):
+        return 1
+    by = 8
+    turned = int(image.getexif().get(0x0112, 1)) != 1
+    ratio = min(image.size) / max(draft) / 2
+    while by > 1 and (by > ratio or (turned and (image.size[0] % by or image.size[1] % by))):
+        by //= 2
+    return by
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -288,78 +332,6 @@ def _rgb(image: Image.Image) -> Image.Image:
         grey = np.clip(values >> 8 if values.max(initial=0) > 255 else values, 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     return image.convert("RGB") if image.mode != "RGB" else image.copy() if image.readonly else image
-
-
-def count_frames(path: str | Path) -> int:
-    """Number of frames of a video, by its packets and without decoding.
-
-    Raises
-    ------
-    InputError
-        Not a video.
-    MissingExtraError
-        PyAV is not installed.
-    """
-    av = _av()
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            return sum(1 for packet in container.demux(stream) if packet.size)
-    except (OSError, ValueError, IndexError, av.FFmpegError) as error:
-        raise InputError(f"not a readable video: {error}", path=path) from error
-
-
-class _Video:
-    """Frames of one video, cheap in rising order."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._container: Any = None
-        self._frames: Iterator[Any] = iter(())
-        self._next = 0
-
-    def frame(self, number: int) -> Image.Image:
-        if self._container is None or number < self._next:
-            self._open()
-        try:
-            for found in self._frames:
-                self._next += 1
-                if self._next > number:
-                    return _turned(found)
-        except (OSError, ValueError, _av().FFmpegError) as error:
-            self.close()
-            raise InputError(f"frame {number} cannot be decoded: {error}", path=self._path) from error
-        raise InputError(f"frame {number} is not there: the video ends after {self._next}", path=self._path)
-
-    def _open(self) -> None:
-        self.close()
-        av = _av()
-        try:
-            self._container = av.open(self._path)
-            stream = self._container.streams.video[0]
-            stream.thread_type = "AUTO"
-            self._frames = self._container.decode(stream)
-        except (OSError, ValueError, IndexError, av.FFmpegError) as error:
-            raise InputError(f"not a readable video: {error}", path=self._path) from error
-
-    def close(self) -> None:
-        if self._container is not None:
-            self._container.close()
-        self._container, self._frames, self._next = None, iter(()), 0
-
-
-def _turned(frame: Any) -> Image.Image:
-    image: Image.Image = frame.to_image()
-    turn = int(getattr(frame, "rotation", 0) or 0) % 360
-    return image.rotate(turn, expand=True) if turn else image
-
-
-def _av() -> Any:
-    try:
-        import av
-    except ImportError:
-        raise MissingExtraError("av", "video") from None
-    return av
 
 
 def check_every(every: int) -> int:

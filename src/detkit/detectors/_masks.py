@@ -11,6 +11,7 @@ from detkit import masks as coco
 from detkit.detectors._base import Dense, Output, Sparse
 from detkit.detectors._prepare import Frame
 from detkit.detectors._rows import Rows
+from detkit.detectors._views import View
 
 __all__ = ["has_masks", "masks_of"]
 
@@ -21,7 +22,9 @@ def has_masks(output: Output) -> bool:
     return whole or (output.coefficients is not None and output.prototypes is not None)
 
 
-def masks_of(output: Output, rows: Rows, frame: Frame) -> list[dict[str, Any]]:
+def masks_of(
+    output: Output, rows: Rows, frame: Frame, view: View | None = None, image_size: tuple[int, int] | None = None
+) -> list[dict[str, Any]]:
     """Compressed masks of the kept rows, each cut to its box.
 
     Parameters
@@ -31,6 +34,10 @@ def masks_of(output: Output, rows: Rows, frame: Frame) -> list[dict[str, Any]]:
     rows : Rows
         What was kept of it; `source` says which rows.
     frame : Frame
+    view : View, optional
+        The part of an image that the frame is of, maybe mirrored; rows are in its pixels.
+    image_size : (width, height), optional
+        Of the whole image, with `view`.
 
     Returns
     -------
@@ -39,17 +46,30 @@ def masks_of(output: Output, rows: Rows, frame: Frame) -> list[dict[str, Any]]:
         interpolated probability at its centre is above one half.
     """
     width, height = frame.image_size
+    whole = image_size or frame.image_size
     found = []
     for row, (x, y, w, h) in enumerate(rows.xywh):
         box = (int(np.floor(x)), int(np.floor(y)), int(np.ceil(x + w)), int(np.ceil(y + h)))
         box = (max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height))
         if w <= 0 or h <= 0 or box[2] <= box[0] or box[3] <= box[1]:
-            counts = [width * height]
+            counts = [whole[0] * whole[1]]
         else:
             inside = _sampled(output, int(rows.source[row]), frame, box) > 0.5
-            counts = _counts(inside, box, width, height)
-        found.append(coco.to_rle({"size": [height, width], "counts": counts}, height, width))
+            counts = _counts(*_placed(inside, box, view), *whole)
+        found.append(coco.to_rle({"size": [whole[1], whole[0]], "counts": counts}, whole[1], whole[0]))
     return found
+
+
+def _placed(
+    inside: NDArray[np.bool_], box: tuple[int, int, int, int], view: View | None
+) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]]:
+    """A bitmap and its box in the pixels of the whole image."""
+    if view is None:
+        return inside, box
+    left, top, right, bottom = box
+    if view.flip:
+        inside, left, right = inside[:, ::-1], view.size[0] - right, view.size[0] - left
+    return inside, (left + view.box[0], top + view.box[1], right + view.box[0], bottom + view.box[1])
 
 
 def _sampled(output: Output, source: int, frame: Frame, box: tuple[int, int, int, int]) -> NDArray[np.float32]:

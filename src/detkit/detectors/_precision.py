@@ -70,7 +70,7 @@ def _halved(path: str | Path) -> bytes:
     except ImportError:
         raise MissingExtraError("onnx", "gpu") from None
     try:
-        model: Any = onnx.load(str(path))
+        model: Any = onnx.load(str(path), format="protobuf")
         halved = convert_float_to_float16(model, keep_io_types=True)
         content: bytes = halved.SerializeToString()
     except Exception as error:  # the converter raises what its steps raise

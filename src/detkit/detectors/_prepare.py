@@ -121,7 +121,10 @@ def frame_of(image_size: tuple[int, int], preparation: Preparation) -> Frame:
 
 
 def prepare(
-    image: Image.Image, preparation: Preparation, out: NDArray[Any] | None = None
+    image: Image.Image,
+    preparation: Preparation,
+    out: NDArray[Any] | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> tuple[NDArray[Any], Frame]:
     """One image as a tensor without batch dimension, and how it lies in it.
 
@@ -132,6 +135,8 @@ def prepare(
     preparation : Preparation
     out : array, optional
         Filled and returned instead of a new array: of the tensor's shape and dtype, a place in a batch.
+    image_size : (width, height), optional
+        As displayed, where the file was read at a reduced size; boxes will be in these pixels.
 
     Returns
     -------
@@ -144,21 +149,16 @@ def prepare(
     UsageError
         The input size is not known.
     """
-    from PIL import Image
-
-    frame = frame_of(image.size, preparation)
+    size = image_size or image.size
+    frame = frame_of(size, preparation)
     net_width, net_height = frame.network_size
     if preparation.resize == "stretch":
-        resized = (
-            image if image.size == frame.network_size else image.resize(frame.network_size, Image.Resampling.BILINEAR)
-        )
-        pixels = np.asarray(resized)
+        pixels = np.asarray(_resized(image, frame.network_size, size))
     else:
-        new = (max(1, round(image.width * frame.scale[0])), max(1, round(image.height * frame.scale[1])))
-        resized = image if image.size == new else image.resize(new, Image.Resampling.BILINEAR)
+        new = (max(1, round(size[0] * frame.scale[0])), max(1, round(size[1] * frame.scale[1])))
         pixels = np.full((net_height, net_width, 3), preparation.pad, np.uint8)
         left, top = int(frame.offset[0]), int(frame.offset[1])
-        pixels[top : top + new[1], left : left + new[0]] = np.asarray(resized)
+        pixels[top : top + new[1], left : left + new[0]] = np.asarray(_resized(image, new, size))
     if preparation.color == "bgr":
         pixels = pixels[:, :, ::-1]
     if not preparation.nhwc:
@@ -180,6 +180,20 @@ def prepare(
     if values is not tensor:
         np.copyto(tensor, values, casting="unsafe")
     return tensor, frame
+
+
+def _resized(image: Image.Image, new: tuple[int, int], size: tuple[int, int]) -> Image.Image:
+    """The image in a new size; `size` is its own as displayed."""
+    from PIL import Image
+
+    if image.size == new:
+        return image
+    if image.size == size:
+        return image.resize(new, Image.Resampling.BILINEAR)
+    # Read at 1/2, 1/4 or 1/8: the last row and column may lie partly beyond the image.
+    by = round(size[0] / image.width) if size[0] >= size[1] else round(size[1] / image.height)
+    box = (0.0, 0.0, min(size[0] / by, image.width), min(size[1] / by, image.height))
+    return image.resize(new, Image.Resampling.BILINEAR, box=box)
 
 
 _KEYS = ("color", "scale", "mean", "std", "resize", "pad")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from detkit.detectors._base import Dense, Output, Sparse
 from detkit.detectors._prepare import Frame
 from detkit.kernels.nms import grouped_nms
+from detkit.kernels.polygon import grouped_polygon_nms
 
 __all__ = ["Choice", "Rows", "finish"]
 
@@ -120,6 +121,8 @@ def _kept(
 ) -> NDArray[np.int64]:
     """Positions of the candidates that stay, highest score first, equal ones in their own order.
 
+    Oriented boxes suppress each other by the IoU of their polygons, others by that of their boxes.
+
     Whether a box survives depends on boxes of higher score only. So the best few thousand candidates are looked at
     first, and the rest, which may be hundreds of thousands, only where these leave fewer boxes than may be kept.
     """
@@ -129,13 +132,17 @@ def _kept(
         if len(score) > count:
             # Every candidate as good as the last one that is taken is taken: equal scores are not parted.
             some = np.flatnonzero(score >= np.partition(score, -count)[-count])
-        xyxy, _ = _boxes(output, source[some])
-        stays = np.isfinite(xyxy).all(axis=1)
+        xyxy, corners = _boxes(output, source[some])
+        stays = finite = np.isfinite(xyxy).all(axis=1)
         if needs_nms:
-            some, xyxy = some[stays], xyxy[stays]
+            some, xyxy = some[finite], xyxy[finite]
             group = np.zeros_like(some) if choice.class_agnostic else label[some]
-            xywh = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
-            stays = grouped_nms(xywh, score[some], group, iou_threshold=choice.iou_threshold, jobs=1)
+            if corners is None:
+                xywh = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
+                stays = grouped_nms(xywh, score[some], group, iou_threshold=choice.iou_threshold, jobs=1)
+            else:
+                turned = corners[finite]
+                stays = grouped_polygon_nms(turned, score[some], group, iou_threshold=choice.iou_threshold, jobs=1)
         if len(score) <= count or stays.sum() >= choice.max_detections:
             kept = some[stays]
             return kept[np.argsort(-score[kept], kind="stable")][: choice.max_detections]

@@ -27,11 +27,12 @@ from detkit.detectors._images import Loader, Pictures
 from detkit.detectors._masks import has_masks, masks_of
 from detkit.detectors._output import Answer, Parts
 from detkit.detectors._prepare import Frame, prepare
-from detkit.detectors._rows import finish
+from detkit.detectors._rows import Rows, finish
 from detkit.detectors._session import processors
+from detkit.detectors._views import network_sizes
 from detkit.errors import InputError
 
-__all__ = ["Clock", "run_batches", "run_chunks"]
+__all__ = ["Clock", "Pipeline", "run_batches", "run_chunks", "unreadable"]
 
 #: Batches that are being read while others are in the model.
 _AHEAD = 3
@@ -77,8 +78,9 @@ def run_chunks(
         Is told how many images were answered since the last call.
     clock : Clock, optional
     """
-    batches = [members[i : i + detector.batch] for n in chunks for members in [parts.members(n)]
-               for i in range(0, len(members), detector.batch)]  # fmt: skip
+    batches: list[Sequence[int]] = [parts.members(n) for n in chunks]
+    if detector.request.looks.is_plain:
+        batches = [m[i : i + detector.batch] for m in batches for i in range(0, len(m), detector.batch)]
     waiting = deque(chunks)
     gathered: list[Answer] = []
     answers = run_batches(detector, pictures, batches, clock)
@@ -103,7 +105,9 @@ def run_batches(
     detector : Detector
     pictures : Pictures
     batches : sequence of sequences of int
-        Positions of images, at most `detector.batch` in each; a smaller one is padded and the padding dropped.
+        Positions of images, at most `detector.batch` in each; a smaller one is padded and the padding dropped. Where
+        images have several views, or views of their own shape, these make the batches, and each sequence is a group
+        of any length that shares none with the next.
     clock : Clock, optional
 
     Yields
@@ -115,7 +119,10 @@ def run_batches(
     InputError
         The model fails, or answers with more classes than there are names.
     """
-    pipeline = _Pipeline(detector, pictures, clock or Clock())
+    # Looking builds on Pipeline.
+    from detkit.detectors._looking import Looking
+
+    pipeline = (Pipeline if detector.request.looks.is_plain else Looking)(detector, pictures, clock or Clock())
     try:
         with warnings.catch_warnings():
             # Pillow warns of every odd file; for all threads at once, since the filters are the process's.
@@ -125,11 +132,22 @@ def run_batches(
         pipeline.close()
 
 
-class _Pipeline:
+class Pipeline:
+    """One look at each image: images are read straight into their places in a batch.
+
+    Parameters
+    ----------
+    detector : Detector
+    pictures : Pictures
+    clock : Clock
+    """
+
     def __init__(self, detector: Detector, pictures: Pictures, clock: Clock) -> None:
         self.detector = detector
         self.clock = clock
-        self.loader = Loader(pictures)
+        looks = detector.request.looks
+        largest = max(network_sizes(detector.size, looks, detector.stride))
+        self.loader = Loader(pictures, largest if looks.draft else None)
         readers = detector.request.jobs or min(processors(), _MOST_READERS)
         # Frames of a video are cheap in their order only.
         self.readers = ThreadPoolExecutor(1 if pictures.frames else readers, thread_name_prefix="read")
@@ -139,6 +157,7 @@ class _Pipeline:
         self.buffers: SimpleQueue[NDArray[Any]] = SimpleQueue()
 
     def answers(self, batches: Sequence[Sequence[int]]) -> Iterator[list[Answer]]:
+        """Answers of each batch, in order."""
         pending: deque[Future[list[Answer]]] = deque()
         for _ in range(self.in_flight):
             self.buffers.put(self.detector.buffer())
@@ -158,9 +177,9 @@ class _Pipeline:
     def _read(self, i: int, place: NDArray[Any]) -> Frame | InputError:
         try:
             with self.clock.stage("read"):
-                image = self.loader.load(i)
+                loaded = self.loader.load(i)
             with self.clock.stage("prepare"):
-                return prepare(image, self.detector.preparation, place)[1]
+                return prepare(loaded.image, self.detector.preparation, place, loaded.size)[1]
         except InputError as error:
             place[...] = 0
             return error
@@ -169,15 +188,21 @@ class _Pipeline:
         found = [future.result() for future in reading]
         blank = self.detector.blank()
         frames = [frame if isinstance(frame, Frame) else blank for frame in found]
-        padding = len(buffer) - len(frames)
-        if padding:
-            buffer[len(frames) :] = 0
-            frames += [blank] * padding
-        outputs = self.model.submit(self._infer, buffer, frames).result()
+        outputs, frames = self.infer(buffer, frames, blank)
         self.buffers.put(buffer)
         with self.clock.stage("decode"):
             decoded = self.detector.decode(outputs, frames)
             return [self._answer(output, frame) for output, frame in zip(decoded, found, strict=False)]
+
+    def infer(
+        self, buffer: NDArray[Any], frames: Sequence[Frame], blank: Frame
+    ) -> tuple[dict[str, NDArray[Any]], list[Frame]]:
+        """The model's raw answer to a batch that may not be full, and the frames of all its places."""
+        padding = len(buffer) - len(frames)
+        if padding:
+            buffer[len(frames) :] = 0
+        whole = [*frames, *[blank] * padding]
+        return self.model.submit(self._infer, buffer, whole).result(), whole
 
     def _infer(self, buffer: NDArray[Any], frames: Sequence[Frame]) -> dict[str, NDArray[Any]]:
         with self.clock.stage("infer"):
@@ -185,16 +210,33 @@ class _Pipeline:
 
     def _answer(self, output: Output, frame: Frame | InputError) -> Answer:
         if isinstance(frame, InputError):
-            return Answer(None, None, problem=frame.message.removeprefix(f"{frame.path}: "))
+            return unreadable(frame)
+        rows = self.rows(output, frame)
+        masks = masks_of(output, rows, frame) if has_masks(output) else None
+        return Answer(frame.image_size, rows, masks)
+
+    def rows(self, output: Output, frame: Frame) -> Rows:
+        """The boxes of one answer that are kept.
+
+        Raises
+        ------
+        InputError
+            A class that has no name.
+        """
         request = self.detector.request
         rows = finish(output, frame, request.choice, needs_nms=self.detector.needs_nms)
         highest = int(rows.label.max(initial=-1))
         if request.names is not None and highest >= request.names:
             raise too_many_classes(self.detector.graph.path, f"answers with class number {highest}", request.names)
-        masks = masks_of(output, rows, frame) if has_masks(output) else None
-        return Answer(frame.image_size, rows, masks)
+        return rows
 
     def close(self) -> None:
+        """Stop all threads."""
         for pool in (self.readers, self.batches, self.model):
             pool.shutdown(wait=True, cancel_futures=True)
         self.loader.close()
+
+
+def unreadable(error: InputError) -> Answer:
+    """The answer of an image that could not be read."""
+    return Answer(None, None, problem=error.message.removeprefix(f"{error.path}: "))
