@@ -24,12 +24,22 @@ class NmsMethod(StrEnum):
     matrix = "matrix"
 
 
+class NmsIouType(StrEnum):
+    """What is compared: boxes, or the polygons of oriented boxes."""
+
+    bbox = "bbox"
+    obb = "obb"
+
+
 def nms(
     predictions: Annotated[Path, typer.Argument(help="Predictions, any format.", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.", show_default=False)],
     method: Annotated[
         NmsMethod, typer.Option("--method", help="Remove boxes (greedy, diou), or lower their scores (the others).")
     ] = NmsMethod.greedy,
+    iou_type: Annotated[
+        NmsIouType, typer.Option("--iou-type", help="Compare boxes, or oriented boxes by their polygons (greedy).")
+    ] = NmsIouType.bbox,
     iou_threshold: Annotated[
         float, typer.Option("--iou-threshold", "--iou", min=0, max=1, help="Remove a box with IoU above this.")
     ] = 0.45,
@@ -37,6 +47,10 @@ def nms(
         float, typer.Option("--sigma", help="Of soft-gaussian and matrix: smaller suppresses more.")
     ] = 0.5,
     score_threshold: _options.ScoreThreshold = None,
+    thresholds: _options.ThresholdsFile = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="Dataset that names the classes of predictions with ids only.")
+    ] = None,
     max_detections: Annotated[
         int | None, typer.Option("--max-detections", min=1, help="Most boxes kept in an image.")
     ] = None,
@@ -72,9 +86,12 @@ def nms(
     kept = api.nms(
         before,
         method=method.value,
+        iou_type=iou_type.value,
         iou_threshold=iou_threshold,
         sigma=sigma,
         score_threshold=score_threshold,
+        thresholds=thresholds,
+        truth=truth,
         max_detections=max_detections,
         class_agnostic=class_agnostic,
         drop_invalid=drop_invalid,
