@@ -52,6 +52,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "DK706": ("warning", "reference-differs"),
     "DK707": ("info", "ignored-truth"),
     "DK708": ("warning", "score-out-of-range"),
+    "DK709": ("warning", "image-labels-unused"),
 }
 
 

@@ -6,11 +6,13 @@ file order inside an image (class order before file order when classes are not t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.evaluation.federated import contains, verified_cells
 from detkit.evaluation.protocols import Protocol
 from detkit.tables import Categories, Dataset, Detections
 
@@ -32,7 +34,7 @@ class Layout:
     dt_row : (D,) int64
         Rows of the detections table, in layout order, cut at the largest cap.
     dt_rank : (D,) int32
-        Position inside the cell, 0 for the highest score.
+        Position by score, 0 for the highest: inside the cell, or among all of the image where caps are per image.
     gt_row : (G,) int64
         Rows of the annotations table, in layout order.
     cell_image : (C,) int64
@@ -45,6 +47,8 @@ class Layout:
         Class k holds cells `class_cells[k]:class_cells[k + 1]`.
     cut : int
         Detections left out by the largest cap.
+    left_out : mapping of str to int
+        Detections left out for other reasons of the protocol.
     """
 
     classes: Index
@@ -58,6 +62,7 @@ class Layout:
     gt_starts: Index
     class_cells: Index
     cut: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def detections_of(self, k: int) -> slice:
         """Where class k lies in `dt_row`."""
@@ -87,7 +92,7 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
     detections : Detections
         Aligned: image and category positions are the truth's.
     protocol : Protocol
-        Its `class_wise` and largest cap are read.
+        Its `class_wise`, largest cap and what it says of partly labelled images are read.
 
     Returns
     -------
@@ -112,8 +117,17 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
         classes = np.array([-1])
     gt_key = (gt_class * len(images) + gt_image)[gt_order]
     dt_key = (dt_class * len(images) + dt_image)[dt_order]
-    rank = _ranks(dt_key)
-    kept = rank < protocol.max_detections[-1]
+    admitted, left_out = _admitted(truth, detections, protocol)
+    if protocol.cap_per == "image":
+        rank = _image_ranks(detections)[dt_order]
+    elif admitted is not None:
+        dt_order, dt_key, admitted = dt_order[admitted[dt_order]], dt_key[admitted[dt_order]], None
+        rank = _ranks(dt_key)
+    else:
+        rank = _ranks(dt_key)
+    kept = within = rank < protocol.max_detections[-1]
+    if admitted is not None:
+        kept = within & admitted[dt_order]
     if not kept.all():
         dt_order, dt_key, rank = dt_order[kept], dt_key[kept], rank[kept]
     # Both keys are sorted: heads of runs, merged by a sort that finds the two runs, are the cells.
@@ -130,8 +144,35 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
         dt_starts=np.append(np.searchsorted(dt_key, cells), len(dt_key)),
         gt_starts=np.append(np.searchsorted(gt_key, cells), len(gt_key)),
         class_cells=np.searchsorted(cells, np.arange(len(classes) + 1) * width),
-        cut=int(np.count_nonzero(~kept)),
+        cut=int(np.count_nonzero(~within)),
+        left_out=left_out,
     )
+
+
+def _admitted(
+    truth: Dataset, detections: Detections, protocol: Protocol
+) -> tuple[NDArray[np.bool_] | None, dict[str, int]]:
+    """Which detections the protocol scores at all (None: every one), and how many it does not, by reason."""
+    left_out: dict[str, int] = {}
+    admitted = np.ones(len(detections), np.bool_)
+    if "detections" in protocol.drop_empty:
+        admitted &= detections.area > 0
+        left_out["without_area"] = int(np.count_nonzero(~admitted))
+    verified = verified_cells(truth, protocol)
+    if verified is not None:
+        looked_for = contains(verified, detections.image_index * len(truth.categories) + detections.category_index)
+        left_out["class_not_verified"] = int(np.count_nonzero(admitted & ~looked_for))
+        admitted &= looked_for
+    return (admitted if left_out else None), left_out
+
+
+def _image_ranks(detections: Detections) -> Index:
+    """Position by score of each detection among all of its image; ties keep file order."""
+    order = np.argsort(-detections.score, kind="stable")
+    order = _radix(order, detections.image_index, len(detections.images))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = _ranks(detections.image_index[order])
+    return rank
 
 
 def class_names(categories: Categories, layout: Layout) -> list[tuple[object, str]]:

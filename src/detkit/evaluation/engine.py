@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detkit.evaluation.cells import Layout, lay_out
-from detkit.evaluation.overlaps import CellOverlap, cell_overlaps, flat_overlaps
+from detkit.evaluation.federated import GROUP_OF, class_groups, contains, partial_cells
+from detkit.evaluation.group_of import match_with_groups
+from detkit.evaluation.overlaps import CellOverlap, areas_of, cell_overlaps, flat_overlaps
 from detkit.evaluation.protocols import Protocol
-from detkit.kernels.match import Cells, Matched, match
+from detkit.kernels.match import FALSE, IGNORED, Cells, Matched, match
 from detkit.tables import Dataset, Detections
 
 __all__ = ["Scored", "score"]
@@ -35,6 +39,10 @@ class Scored:
     scores : (T, R, K, A, M) float64
     truths : (K, A) int64
         Number of truths that count.
+    groups : mapping of str to tuple of int
+        Places in the class order of each group of classes the protocol knows.
+    operating : (2, K) float64, optional
+        Precision and recall of each class at the protocol's operating point, -1 where undefined.
     """
 
     layout: Layout
@@ -44,6 +52,8 @@ class Scored:
     recall: NDArray[np.float64]
     scores: NDArray[np.float64]
     truths: NDArray[np.int64]
+    groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    operating: NDArray[np.float64] | None = None
 
 
 def score(
@@ -105,6 +115,21 @@ def score(
         recall,
         scores,
         np.array([p[3] for p in parts], dtype=np.int64).reshape(count, areas),
+        class_groups(truth.categories, layout.classes, protocol),
+        _operating(protocol, [(columns.dt_score[layout.detections_of(k)], *parts[k]) for k in range(count)]),
+    )
+
+
+def _operating(protocol: Protocol, classes: list[Any]) -> NDArray[np.float64] | None:
+    """(2, K) float64: what the protocol's operating point makes of each class, over all areas."""
+    if protocol.operating_point is None:
+        return None
+    t = protocol.reference_threshold
+    return protocol.operating_point(
+        [
+            (score[order], matched.outcome[0, t, order], int(truths[0]))
+            for score, matched, order, _, truths in classes
+        ]
     )
 
 
@@ -116,14 +141,14 @@ class _Columns:
         self.layout, self.protocol = layout, protocol
         self.dt_xywh, self.gt_xywh = detections.xywh[dt], rows.xywh[gt]
         self.dt_score = detections.score[dt]
-        gt_area = rows.area if protocol.area == "stated" else rows.xywh[:, 2] * rows.xywh[:, 3]
-        dt_area = detections.area if protocol.area == "stated" else detections.xywh[:, 2] * detections.xywh[:, 3]
+        gt_area, dt_area = areas_of(truth, detections, protocol)
         self.gt_area, self.dt_area = gt_area[gt], dt_area[dt]
         if protocol.at_image_size is not None:
             scale = (protocol.at_image_size / truth.images.sizes.max(axis=1)) ** 2
             self.gt_area = self.gt_area * scale[rows.image_index[gt]]
             self.dt_area = self.dt_area * scale[detections.image_index[dt]]
-        ignored = rows.is_crowd if protocol.strict_parity else rows.is_crowd | rows.is_ignored
+        crowds_only = protocol.strict_parity and not protocol.crowds_are_objects
+        ignored = rows.is_crowd if crowds_only else rows.is_crowd | rows.is_ignored
         if protocol.iou_type == "keypoints" and rows.num_keypoints is not None:
             ignored = ignored | (rows.num_keypoints == 0)
         self.gt_ignored = ignored[gt]
@@ -131,6 +156,14 @@ class _Columns:
         self.gt_uncounted = np.zeros(len(gt), np.bool_)
         if protocol.strict_parity:
             self.gt_uncounted = np.asarray(rows.ids[gt] == 0, dtype=np.bool_)
+        self.gt_group_of: NDArray[np.bool_] | None = None
+        if protocol.group_of is not None and GROUP_OF in rows.attributes:
+            self.gt_group_of = np.asarray(rows.attributes[GROUP_OF], dtype=np.bool_)[gt]
+        partial = partial_cells(truth, protocol)
+        self.dt_partial: NDArray[np.bool_] | None = None
+        if len(partial):
+            own = detections.image_index[dt] * len(truth.categories) + detections.category_index[dt]
+            self.dt_partial = contains(partial, own)
 
     def match(self, k: int, compare: CellOverlap | None, ranges: NDArray[np.float64], with_partners: bool) -> Matched:
         layout, protocol = self.layout, self.protocol
@@ -145,7 +178,10 @@ class _Columns:
             self.gt_crowd[gt],
             self.gt_uncounted[gt],
         )
-        return match(
+        group_of = None if self.gt_group_of is None else self.gt_group_of[gt]
+        if group_of is not None and group_of.any():
+            return self._with_groups(cells, group_of, (self.dt_xywh[dt], self.gt_xywh[gt]), ranges, with_partners)
+        matched = match(
             cells,
             protocol.matching_thresholds(),
             ranges,
@@ -155,3 +191,32 @@ class _Columns:
             reference=protocol.reference_threshold,
             with_partners=with_partners,
         )
+        if self.dt_partial is not None:
+            outcome = matched.outcome
+            outcome[(outcome == FALSE) & self.dt_partial[dt]] = IGNORED
+        return matched
+
+    def _with_groups(
+        self,
+        cells: Cells,
+        group_of: NDArray[np.bool_],
+        boxes: tuple[NDArray[np.float64], NDArray[np.float64]],
+        ranges: NDArray[np.float64],
+        with_partners: bool,
+    ) -> Matched:
+        protocol = self.protocol
+
+        def run(some: Cells, truths: NDArray[np.int64]) -> Matched:
+            return match(
+                some,
+                protocol.matching_thresholds(),
+                ranges,
+                rule=protocol.match_rule,
+                boxes=(boxes[0], boxes[1][truths]),
+                reference=protocol.reference_threshold,
+                with_partners=True,
+            )
+
+        counted, at = protocol.group_of == "count", protocol.reference_threshold
+        matched = match_with_groups(cells, group_of, run, counted=counted, reference=at)
+        return matched if with_partners else replace(matched, partners=matched.partners[:0, :0])

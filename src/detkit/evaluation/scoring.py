@@ -9,6 +9,8 @@ import numpy as np
 from detkit.errors import CannotJudgeError, UsageError
 from detkit.evaluation.align import Aligned
 from detkit.evaluation.engine import score
+from detkit.evaluation.federated import as_read, unused_labels
+from detkit.evaluation.oriented import oriented_findings
 from detkit.evaluation.protocols import AreaRange, Protocol
 from detkit.evaluation.quirks import as_reference_reads, reference_findings
 from detkit.evaluation.result import (
@@ -59,7 +61,9 @@ def evaluate(
     findings = [*truth.findings, *detections.findings, *aligned.findings]
     findings += reference_findings(truth, protocol)
     findings += _boxes_of_outlines(detections, protocol)
-    truth = _counted_keypoints(truth, protocol)
+    findings += oriented_findings(truth, detections, protocol)
+    findings += unused_labels(truth, protocol)
+    truth = as_read(_counted_keypoints(truth, protocol), protocol)
     if protocol.strict_parity:
         truth = as_reference_reads(truth)
     counts = {"outside_truth": aligned.outside, "unmapped": aligned.unmapped}
@@ -70,6 +74,7 @@ def evaluate(
     protocol = _fitting(protocol, truth)
     scored = score(truth, detections, protocol, jobs=jobs, with_partners=with_partners)
     counts["beyond_max_detections"] = scored.layout.cut
+    counts |= scored.layout.left_out
     findings += _ignored(truth)
     rows = metric_rows(protocol)
     result = Evaluation(

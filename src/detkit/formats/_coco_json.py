@@ -169,7 +169,15 @@ def truth_decoder(with_shapes: bool) -> Any:
     number, ident = float | None, int | float | str | None
     image = msgspec.defstruct(
         "Image",
-        [("id", ident, None), ("file_name", str | None, None), ("width", number, None), ("height", number, None)],
+        [
+            ("id", ident, None),
+            ("file_name", str | None, None),
+            ("width", number, None),
+            ("height", number, None),
+            ("neg_category_ids", Any, None),
+            ("pos_category_ids", Any, None),
+            ("not_exhaustive_category_ids", Any, None),
+        ],
         gc=False,
     )
     fields: list[tuple[str, Any, Any]] = [
@@ -180,6 +188,7 @@ def truth_decoder(with_shapes: bool) -> Any:
         ("area", number, None),
         ("iscrowd", int | float | None, None),
         ("ignore", int | float | None, None),
+        ("is_group_of", Any, None),
         ("is_oriented", Any, None),
     ]
     if with_shapes:

@@ -24,6 +24,10 @@ MARK = "detkit"
 
 _SECTIONS = ("images", "annotations", "categories")
 _IMAGE_FIELDS = ("id", "file_name", "width", "height")
+#: Fields of an image, a class and a box that scoring partly labelled truth reads, whatever else is left out.
+_LABEL_FIELDS = ("neg_category_ids", "pos_category_ids", "not_exhaustive_category_ids")
+_GROUP_FIELDS = ("frequency", "freebase_id")
+_FLAG_FIELDS = ("ignore", "is_group_of")
 _CATEGORY_FIELDS = ("id", "name", "supercategory")
 _ROW_FIELDS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 _SHAPE_FIELDS = ("segmentation", "keypoints", "num_keypoints")
@@ -123,7 +127,7 @@ def _part(sections: Mapping[str, Any], path: str, options: ReadOptions) -> Part:
     columns = {name: values[kept] for name, values in columns.items()}
     findings += [*rows.findings(), *dangling]
     whole = len(kept) == len(rows)
-    extra = _row_extra(rows, kept, mark, columns, options) if options.with_extra else {}
+    extra = _row_extra(rows, kept, mark, columns, options) if options.with_extra else _stated(rows, kept, _FLAG_FIELDS)
     return Part(
         path,
         images,
@@ -151,7 +155,7 @@ def image_columns(items: Sequence[Any], path: str, with_extra: bool, findings: l
     unknown = int(np.count_nonzero(~np.isfinite(sizes[last]).all(axis=1)))
     rows.note("DK403", "images without a usable `width` and `height`", unknown)
     findings += rows.findings()
-    extra: dict[int, dict[str, Any]] = {}
+    extra: dict[int, dict[str, Any]] = {} if with_extra else _stated(rows, last, _LABEL_FIELDS)
     if with_extra:
         for position, row in enumerate(last.tolist()):
             own = {k: v for k, v in rows.items[row].items() if k not in _IMAGE_FIELDS}
@@ -185,7 +189,7 @@ def category_columns(items: Sequence[Any], path: str, with_extra: bool, findings
     findings += rows.findings()
     above = rows.values("supercategory")
     supers = [above[i] if isinstance(above[i], str) else None for i in last.tolist()]
-    extra = {}
+    extra = {} if with_extra else _stated(rows, last, _GROUP_FIELDS)
     for position, row in enumerate(last.tolist() if with_extra else ()):
         own = {k: v for k, v in rows.items[row].items() if k not in _CATEGORY_FIELDS}
         if supers[position] is None and "supercategory" in rows.items[row]:
@@ -193,6 +197,19 @@ def category_columns(items: Sequence[Any], path: str, with_extra: bool, findings
         if own:
             extra[position] = own
     return CategoryColumns(distinct, kept, supers, extra, has_names=len(unnamed) < len(kept) or not kept)
+
+
+def _stated(rows: Rows, kept: NDArray[np.int64], names: Sequence[str]) -> dict[int, dict[str, Any]]:
+    """These fields of the kept records, by position, where they say something."""
+    extra: dict[int, dict[str, Any]] = {}
+    for name in names:
+        values = rows.values(name)
+        if not any(v is not None for v in values):
+            continue
+        for position, row in enumerate(kept.tolist()):
+            if values[row] is not None:
+                extra.setdefault(position, {})[name] = values[row]
+    return extra
 
 
 def _last_of_each(ids: NDArray[Any], usable: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from detkit import registry
 from detkit.errors import UsageError
-from detkit.evaluation.protocols._base import UNLIMITED, AreaRange, Metric, Protocol
+from detkit.evaluation.protocols._base import UNLIMITED, AreaRange, ImageLabels, Metric, Protocol
 
-__all__ = ["UNLIMITED", "AreaRange", "Metric", "Protocol", "get", "names"]
+__all__ = ["UNLIMITED", "AreaRange", "ImageLabels", "Metric", "Protocol", "get", "names"]
 
 _ROOM = "detkit.evaluation.protocols"
 
@@ -29,7 +29,7 @@ def get(name: str, iou_type: str = "bbox", **settings: Any) -> Protocol:
     ----------
     name : str
         `coco`, `voc2007`, `voc2012`, ...
-    iou_type : {"bbox", "segm", "keypoints"}
+    iou_type : {"bbox", "segm", "keypoints", "obb"}
     **settings
         Fields of `Protocol` to replace; None keeps the protocol's own value.
 
