@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detkit import config
-from detkit.errors import CannotJudgeError
+from detkit.errors import CannotJudgeError, InputError
 from detkit.evaluation.gate import GateReport, Rule
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def gate(
     results : mapping of str to (Evaluation or mapping), or Evaluation
         By label: from `evaluate`, or parsed from result files.
     rules : sequence of (str or Rule)
-        Expressions such as `AP>=0.40`, or rules from `load_rules`.
+        Expressions such as `AP>=0.40`, or rules from `load_rules`. Rules on intervals read the matches that the results
+        name (`save_matches`); an `Evaluation` brings its own.
     baseline : Evaluation or mapping, optional
         What `max_drop` rules compare with.
     min_coverage : float, optional
@@ -50,12 +51,16 @@ def gate(
     """
     from detkit.evaluation import gate as judge
 
-    named = results if isinstance(results, Mapping) else {"result": results}
+    named = results if isinstance(results, Mapping) and "schema" not in results else {"result": results}
+    demands = [judge.parse_expression(rule) if isinstance(rule, str) else rule for rule in rules]
+    resamples = any(rule.resamples for rule in demands)
     return judge.gate(
         {label: _plain(result) for label, result in named.items()},
-        rules,
+        demands,
         baseline=None if baseline is None else _plain(baseline),
         min_coverage=min_coverage,
+        matches={label: _matches(result, "the result") for label, result in named.items()} if resamples else None,
+        baseline_matches=_matches(baseline, "the baseline") if resamples and baseline is not None else None,
     )
 
 
@@ -80,9 +85,15 @@ def load_result(path: str | Path) -> Mapping[str, Any]:
     InputError
         Not there, not JSON, not a result.
     """
+    from detkit.api.explaining import find_matches
     from detkit.evaluation.gate import validate_result
 
-    return validate_result(config.load_json(path), path)
+    result = validate_result(config.load_json(path), path)
+    place = find_matches(result, Path(path))
+    if place is None or not place.is_file():
+        return result
+    # Named as seen from where the result was written: from here on, as seen from here.
+    return {**result, "matches": {**result["matches"], "path": str(place)}}
 
 
 def rules_for_gate(path: Path | None, has_expressions: bool) -> list[Any]:
@@ -120,3 +131,22 @@ def load_baseline(path: Path) -> Mapping[str, Any]:
 
 def _plain(result: Any) -> Mapping[str, Any]:
     return result.to_dict() if hasattr(result, "to_dict") else result  # type: ignore[no-any-return]
+
+
+def _matches(result: Any, whose: str) -> Any:
+    """The outcomes behind a result, or a sentence that says why they are not at hand."""
+    from detkit.api.explaining import find_matches, load_matches
+    from detkit.evaluation.outcomes import outcomes_of, saved_outcomes
+    from detkit.evaluation.uncertainty import require_metrics
+
+    if hasattr(result, "scored"):
+        return outcomes_of(result)
+    place = find_matches(result)
+    if place is None:
+        return f"{whose} names no saved matches (detkit eval --save-matches FILE writes them)"
+    try:
+        found = saved_outcomes(load_matches(place, result["matches"].get("sha256")), result["protocol"])
+        require_metrics(found, result["metrics"])
+        return found
+    except (InputError, CannotJudgeError) as error:
+        return f"the matches of {whose} cannot be used: {error.message}"

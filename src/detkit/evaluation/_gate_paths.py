@@ -28,12 +28,18 @@ _NOT_STATISTICS = ("category_id", "name")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One value a path stands for; `metric` can be pasted back as a path, `key` tells classes of one name apart."""
+    """One value a path stands for; `metric` can be pasted back as a path, `key` tells classes of one name apart.
+
+    `statistic` is the metric's own name where it can be resampled, of one class (`category` is its id) or of all.
+    """
 
     metric: str
     value: float | None
     note: str = ""
     key: Any = None
+    statistic: str | None = None
+    of_class: bool = False
+    category: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ def read(result: Mapping[str, Any], path: str) -> Readings:
     """
     path = path.strip()
     if path in result["metrics"]:
-        return _one(path, result["metrics"][path])
+        return _one(path, result["metrics"][path], statistic=path)
     head, tail = _split_head(path)
     if head is not None:
         return _HEADS[head](result, path, tail)
@@ -93,7 +99,7 @@ def read(result: Mapping[str, Any], path: str) -> Readings:
     known = _alias(path, result["metrics"], result["metrics"])
     if known is None:
         raise _unknown_metric(result, path)
-    return _one(path, result["metrics"][known])
+    return _one(path, result["metrics"][known], statistic=known)
 
 
 def nearest(word: str, candidates: Iterable[str], limit: int = 5) -> list[str]:
@@ -114,8 +120,8 @@ def suggestion(word: str, candidates: Sequence[str]) -> str | None:
     return f"known: {', '.join(f'`{name}`' for name in candidates[:5])}{', ...' if len(candidates) > 5 else ''}"
 
 
-def _one(path: str, value: Any, note: str = "") -> Readings:
-    return Readings((Reading(path, number(value), note),))
+def _one(path: str, value: Any, note: str = "", **origin: Any) -> Readings:
+    return Readings((Reading(path, number(value), note, **origin),))
 
 
 def _split_head(path: str) -> tuple[str | None, str]:
@@ -161,7 +167,7 @@ def _size(result: Mapping[str, Any], path: str, tail: str) -> Readings:
     metric = f"{_ALIASES.get(stat, stat)}{size}"
     if not size or metric not in result["metrics"]:
         raise _unknown_metric(result, path)
-    return _one(path, result["metrics"][metric])
+    return _one(path, result["metrics"][metric], statistic=metric)
 
 
 def _latency(result: Mapping[str, Any], path: str, tail: str) -> Readings:
@@ -230,8 +236,9 @@ def _classes(result: Mapping[str, Any], path: str, tail: str) -> Readings:
         hint = "give them different names, or judge all with `class.*`"
         raise UsageError(f"{len(by_name[name])} classes are named `{name}` (ids {ids})", hint=hint)
     (row,) = by_name[name]
-    value = row.get(_class_stat(result, rows, stat, path))
-    return _one(path, value, _no_truth(row) if value is None else "")
+    stat = _class_stat(result, rows, stat, path)
+    note = _no_truth(row) if row.get(stat) is None else ""
+    return _one(path, row.get(stat), note, statistic=stat, of_class=True, category=row.get("category_id"))
 
 
 def _every_class(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], path: str, stat: str) -> Readings:
@@ -241,7 +248,14 @@ def _every_class(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], p
     if not any(row.get(stat) is not None for row in kept):
         return Readings((Reading(path, None, "undefined for every class"),), notes)
     readings = (
-        Reading(f"class{_quoted(row['name'])}.{stat}", number(row.get(stat)), key=row.get("category_id"))
+        Reading(
+            f"class{_quoted(row['name'])}.{stat}",
+            number(row.get(stat)),
+            key=row.get("category_id"),
+            statistic=stat,
+            of_class=True,
+            category=row.get("category_id"),
+        )
         for row in kept
     )
     return Readings(tuple(readings), notes)

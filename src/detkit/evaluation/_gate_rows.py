@@ -47,6 +47,8 @@ class GateRow:
         The same to enough digits to agree with each other.
     skipped : bool
         Whether it passes only because the rule allows the metric to be missing.
+    interval : (float, float), optional
+        The bootstrap interval that was judged, of the value or of its difference to the baseline.
     """
 
     result: str
@@ -64,9 +66,10 @@ class GateRow:
     limit_text: str = ""
     margin_text: str = ""
     skipped: bool = False
+    interval: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; what is not finite is null."""
+        """Plain values for JSON; what is not finite is null. `interval` is there where one was judged."""
         return {
             "result": self.result,
             "rule": self.rule,
@@ -80,6 +83,7 @@ class GateRow:
             "severity": self.severity,
             "skipped": self.skipped,
             "message": self.message,
+            **({} if self.interval is None else {"interval": list(self.interval)}),
         }
 
 

@@ -11,16 +11,18 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from detkit.errors import InputError, UsageError
+from detkit.evaluation._gate_drop import VALUE, Drop, parse_drop
 from detkit.evaluation._gate_paths import nearest
 from detkit.evaluation._gate_result import is_fraction, number
+from detkit.evaluation._gate_sampling import SAMPLING_KINDS, check_sampling
 
 __all__ = ["Drop", "Rule", "parse_expression", "rules_from_mapping"]
 
 Severity = Literal["error", "warn"]
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_VALUE = re.compile(rf"({_NUMBER})\s*(%?)")
-_FIELDS = ("metric", "min", "max", "max_drop", "severity", "allow_missing", "name")
+_LIMITS = ("min", "max", "max_drop", "significance", "non_inferiority")
+_SAMPLING = ("at", "level", "replicates", "seed")
+_FIELDS = ("metric", *_LIMITS, "severity", "allow_missing", "name", *_SAMPLING)
 _REFUSED = {
     "==": "equality of computed numbers hangs on their last digit",
     "=": "it is no comparison",
@@ -32,28 +34,6 @@ _REFUSED = {
 }
 #: Where the rules may stand in a parsed file, most specific first; the last is a file of rules only.
 _SECTIONS = (("tool", "detkit", "gate"), ("gate",), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """How far a metric may fall below the baseline: an absolute amount, or a share of the baseline's value."""
-
-    amount: float
-    relative: bool
-
-    def limit(self, baseline: float, *, rises: bool) -> float:
-        """The limit that follows from a baseline value, lower is better when `rises`.
-
-        Computed in decimal: 0.4 less 0.1 is the 0.3 that a person expects, not the binary 0.30000000000000004.
-        """
-        base, amount = Decimal(repr(baseline)), Decimal(repr(self.amount))
-        change = base * amount if self.relative else amount
-        return float(base + change if rises else base - change)
-
-    def __str__(self) -> str:
-        if not self.relative:
-            return repr(self.amount)
-        return f"{(Decimal(repr(self.amount)) * 100).normalize():f}%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +56,14 @@ class Rule:
         What reports call the rule.
     min_strict, max_strict : bool, default False
         Whether equal to the limit fails.
+    significance : mapping, optional
+        `{"margin": 0.0}`: fails only if the whole interval of the difference to the baseline lies below -margin.
+    non_inferiority : float, optional
+        Passes only if the whole interval of the difference to the baseline lies above minus this.
+    at : {"lower", "upper"}, optional
+        `min` and `max` are held against this end of the value's interval instead of the value.
+    level, replicates, seed
+        Of the bootstrap interval.
 
     Raises
     ------
@@ -92,11 +80,17 @@ class Rule:
     name: str | None = None
     min_strict: bool = False
     max_strict: bool = False
+    significance: Mapping[str, float] | None = None
+    non_inferiority: float | None = None
+    at: Literal["lower", "upper"] | None = None
+    level: float = 0.95
+    replicates: int = 1000
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.metric, str) or not self.metric.strip():
             raise UsageError(f"metric is {self.metric!r}, expected a metric path such as `AP50`")
-        if self.min is None and self.max is None and self.max_drop is None:
+        if all(getattr(self, field) is None for field in _LIMITS):
             raise UsageError(f"rule on `{self.metric}` has no limit, expected `min`, `max` or `max_drop`")
         object.__setattr__(self, "metric", self.metric.strip())
         for field in ("min", "max"):
@@ -107,12 +101,23 @@ class Rule:
         if self.severity not in ("error", "warn"):
             raise UsageError(f"severity is {self.severity!r}, expected `error` or `warn`")
         if self.max_drop is not None:
-            _parse_drop(self.metric, self.max_drop)
+            parse_drop(self.metric, self.max_drop)
+        check_sampling(self)
+
+    @property
+    def margin(self) -> float | None:
+        """The margin of `significance`."""
+        return None if self.significance is None else float(self.significance.get("margin", 0.0))
+
+    @property
+    def resamples(self) -> bool:
+        """Whether the rule is judged on an interval."""
+        return not (self.at is None and self.significance is None and self.non_inferiority is None)
 
     @property
     def drop(self) -> Drop | None:
         """`max_drop`, read."""
-        return None if self.max_drop is None else _parse_drop(self.metric, self.max_drop)
+        return None if self.max_drop is None else parse_drop(self.metric, self.max_drop)
 
     @property
     def lower_is_better(self) -> bool:
@@ -126,7 +131,10 @@ class Rule:
             return self.name
         parts = [] if self.min is None else [f">{'' if self.min_strict else '='} {self.min!r}"]
         parts += [] if self.max is None else [f"<{'' if self.max_strict else '='} {self.max!r}"]
+        parts = [f"{part} at the {self.at} end" if self.at else part for part in parts]
         parts += [] if self.max_drop is None else [f"max_drop {self.drop}"]
+        parts += [] if self.margin is None else [f"significance, margin {self.margin!r}"]
+        parts += [] if self.non_inferiority is None else [f"non_inferiority {self.non_inferiority!r}"]
         return f"{self.metric} {', '.join(parts)}"
 
 
@@ -168,7 +176,7 @@ def parse_expression(expression: str) -> Rule:
         raise UsageError(
             f"operator `{operator}` in `{text}` is refused: {reason}", hint="use one of `>=`, `>`, `<=`, `<`"
         )
-    if not metric or _VALUE.fullmatch(metric):
+    if not metric or VALUE.fullmatch(metric):
         raise UsageError(f"`{text}` has no metric before `{operator}`", hint="the metric comes first: `AP>=0.40`")
     if not value:
         raise UsageError(f"`{text}` has no limit after `{operator}`", hint="write a number, as `AP>=0.40`")
@@ -262,7 +270,7 @@ def _rule(raw: Any, where: str | Path, place: str, line: int | None) -> Rule:
             raise InputError(f"unknown field `{field}`", path=where, place=place, hint=hint)
     if "metric" not in raw:
         raise InputError("field `metric` is missing, expected a metric path", path=where, place=place)
-    for field, (kind, expected) in _KINDS.items():
+    for field, (kind, expected) in (_KINDS | SAMPLING_KINDS).items():
         if field in raw and not (isinstance(raw[field], kind) and (kind is bool or not isinstance(raw[field], bool))):
             advice = _text_hint(raw[field]) if field in ("min", "max") else None
             raise InputError(
@@ -303,7 +311,7 @@ def _masked(text: str) -> str:
 
 def _parse_value(metric: str, text: str) -> float:
     """A number, or a percentage of a quantity from 0 to 1."""
-    found = _VALUE.fullmatch(text.strip())
+    found = VALUE.fullmatch(text.strip())
     if found is None:
         finite = "a finite number" if text.strip().lstrip("+-").casefold() in ("nan", "inf", "infinity") else "a number"
         hint = f"write {text.replace(',', '.')}" if re.fullmatch(r"\d+,\d+", text) else None
@@ -336,23 +344,6 @@ def _as_fraction(value: float) -> str | None:
         return None
     text = f"{value / 100:.10g}"
     return f"write {text if len(text) >= 4 else f'{value / 100:.2f}'}"
-
-
-def _parse_drop(metric: str, value: Any) -> Drop:
-    expected = 'expected an amount such as 0.02, or a share such as "2%"'
-    if isinstance(value, str):
-        found = _VALUE.fullmatch(value.strip())
-        if found is None or not found[2]:
-            raise UsageError(f"max_drop of {metric} is {value!r}, {expected}")
-        drop = Drop(float(Decimal(found[1]) / 100), relative=True)
-    else:
-        drop = Drop(amount, relative=False) if (amount := number(value)) is not None else Drop(math.nan, False)
-    if not math.isfinite(drop.amount) or drop.amount < 0:
-        raise UsageError(f"max_drop of {metric} is {value!r}, {expected}", hint="a drop is zero or positive")
-    if drop.amount > 1 and is_fraction(metric):
-        hint = f'write "{value:g}%" for a share of the baseline' if not drop.relative else None
-        raise UsageError(f"max_drop of {metric} is {value!r}: more than {metric} can fall", hint=hint)
-    return drop
 
 
 def _field_hint(field: str, known: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from detkit.errors import CannotJudgeError, UsageError
+from detkit.evaluation._gate_evidence import Evidence
 from detkit.evaluation._gate_paths import Reading, Readings, read, resolve
 from detkit.evaluation._gate_result import blockers, validate_result
 from detkit.evaluation._gate_rows import GateReport, GateRow, Verdict, figures, plain
@@ -24,6 +25,7 @@ __all__ = [
     "GateRow",
     "Rule",
     "gate",
+    "judge_reading",
     "parse_expression",
     "resolve",
     "rules_from_mapping",
@@ -40,6 +42,8 @@ class _Bound:
     operator: str
     limit: float | None
     drop: Drop | None = None
+    #: Which interval is judged: of the value (its lower or upper end) or of the difference to the baseline.
+    interval: Literal["lower", "upper", "significance", "non_inferiority"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ def gate(
     baseline: Result | None = None,
     min_coverage: float | None = None,
     errors: Literal["raise", "rows"] = "raise",
+    matches: Mapping[str, Any] | None = None,
+    baseline_matches: Any = None,
 ) -> GateReport:
     """Verdicts of every rule on every result.
 
@@ -73,6 +79,9 @@ def gate(
         Smallest share of the truth's images that must have a prediction, 0 to 1.
     errors : {"raise", "rows"}
         Whether an unknown metric or class raises, or becomes a row with verdict `error`.
+    matches : mapping of str to (Outcomes or str), optional
+        What rules on intervals resample, by the label of the result; text says why it is not there.
+    baseline_matches : Outcomes or str, optional
 
     Returns
     -------
@@ -103,12 +112,13 @@ def gate(
     problems: dict[str, None] = {}
     notes: dict[str, None] = {}
     failures: dict[str, UsageError] = {}
+    evidence = Evidence(matches or {}, baseline_matches)
     for label, result in pairs:
         reasons = blockers(result, baseline, min_coverage)
         problems.update((f"{label}: {reason}", None) for reason in reasons)
         for rule in demands:
             try:
-                found, remarks = _judge_rule(label, result, rule, baseline, reasons)
+                found, remarks = _judge_rule(label, result, rule, baseline, reasons, evidence)
             except UsageError as error:
                 failures[f"{label}: {error.message}"] = error
                 found, remarks = [_row(label, rule, rule.metric, verdict="error", message=_in_a_line(error))], ()
@@ -130,7 +140,7 @@ def _check_request(pairs: list[tuple[str, Result]], rules: list[Rule], min_cover
 
 
 def _judge_rule(
-    label: str, result: Result, rule: Rule, baseline: Result | None, reasons: list[str]
+    label: str, result: Result, rule: Rule, baseline: Result | None, reasons: list[str], evidence: Evidence
 ) -> tuple[list[GateRow], tuple[str, ...]]:
     """The rows of one rule: one per value its path stands for and per limit, and remarks."""
     try:
@@ -142,7 +152,10 @@ def _judge_rule(
     for item in readings.items:
         was = before.values.get((item.metric, item.key))
         for bound in _bounds(rule, was):
-            rows.append(_judge(label, rule, item, bound, was, reasons, before))
+            row = _judge(label, rule, item, bound, was, reasons, before)
+            if bound.interval is not None and row.verdict != "undefined" and not row.skipped:
+                row = _judge_interval(row, label, rule, item, bound, evidence)
+            rows.append(row)
     return rows, readings.notes
 
 
@@ -159,12 +172,16 @@ def _before(rule: Rule, baseline: Result | None) -> _Before:
 
 def _bounds(rule: Rule, baseline: float | None) -> Iterator[_Bound]:
     if rule.min is not None:
-        yield _Bound(">" if rule.min_strict else ">=", rule.min)
+        yield _Bound(">" if rule.min_strict else ">=", rule.min, interval=rule.at)
     if rule.max is not None:
-        yield _Bound("<" if rule.max_strict else "<=", rule.max)
+        yield _Bound("<" if rule.max_strict else "<=", rule.max, interval=rule.at)
+    known = baseline is not None and math.isfinite(baseline)
+    if rule.margin is not None:
+        yield _Bound(">=", 0.0 - rule.margin if known else None, interval="significance")
+    if rule.non_inferiority is not None:
+        yield _Bound(">", -rule.non_inferiority if known else None, interval="non_inferiority")
     if rule.drop is not None:
         rises = rule.lower_is_better
-        known = baseline is not None and math.isfinite(baseline)
         limit = rule.drop.limit(baseline, rises=rises) if baseline is not None and known else None
         yield _Bound("<=" if rises else ">=", limit, rule.drop)
 
@@ -193,6 +210,44 @@ def _judge(
             return replace(row, message=message)
         return _undefined(row, rule, message, "")
     return _compared(row, rule, item, bound, bound.limit)
+
+
+def _judge_interval(row: GateRow, label: str, rule: Rule, item: Reading, bound: _Bound, evidence: Evidence) -> GateRow:
+    """The verdict on one end of an interval; without the saved matches it is `undefined`."""
+    of_difference = bound.interval in ("significance", "non_inferiority")
+    try:
+        ends = evidence.interval(label, rule, item, of_difference=of_difference)
+    except CannotJudgeError as error:
+        lack = f"{item.metric} cannot be resampled: {_in_a_line(error)}"
+        return replace(row, verdict="undefined", message=lack, margin=None, margin_text="")
+    upper = bound.interval in ("upper", "significance")
+    about = replace(item, value=ends[upper], note="")
+    found = _compared(replace(row, value=ends[upper]), rule, about, bound, bound.limit or 0.0)
+    what = f"difference to the baseline {item.metric}" if of_difference else item.metric
+    passed = found.verdict == "pass"
+    relation = bound.operator if passed else {">=": "<", ">": "<=", "<=": ">", "<": ">="}[bound.operator]
+    message = (
+        f"{what}: {'upper' if upper else 'lower'} end of the {100 * rule.level:g}% interval "
+        f"[{ends[0]:.4f}, {ends[1]:.4f}] is {found.value_text} {relation} {found.limit_text.partition(' ')[2]}"
+    )
+    return replace(found, message=message, interval=ends)
+
+
+def judge_reading(label: str, rule: Rule, item: Reading) -> list[GateRow]:
+    """Verdicts of a rule's `min` and `max` on a value that does not come from an evaluation result.
+
+    Parameters
+    ----------
+    label : str
+    rule : Rule
+    item : Reading
+
+    Returns
+    -------
+    list of GateRow
+    """
+    before = _Before({}, "no baseline is given", excusable=False)
+    return [_judge(label, rule, item, bound, None, [], before) for bound in _bounds(rule, None)]
 
 
 def _undefined(row: GateRow, rule: Rule, message: str, note: str) -> GateRow:
