@@ -60,7 +60,9 @@ ANNOTATED_TYPES = RESULT_TYPES | {"detkit.transforms.stats", "detkit.api.overlap
 #: Rooms that may name result types in annotations.
 NAMES_TYPES = frozenset(("reports", "cli"))
 #: Families: their files share one contract, which their room documents once.
-FAMILIES = ("formats", "reports", "evaluation.protocols", "detectors", "checks")
+FAMILIES = (
+    *("formats", "reports", "reports.analyses", "evaluation.protocols", "evaluation.analyses", "detectors", "checks"),
+)
 #: Rooms whose imports of other rooms under TYPE_CHECKING are not held against them: they name types, they call nothing.
 LAZY_FACADES = frozenset(("__init__",))
 

@@ -233,7 +233,8 @@ def _protocol(protocol: Any, metrics: Any) -> list[str]:
         iou = "mean over all" if row.iou is None and len(protocol.iou_thresholds) > 1 else row.iou
         iou = f"{protocol.iou_thresholds[0] if iou is None else iou:g}" if not isinstance(iou, str) else iou
         cap = settings["max_detections"][row.cap]
-        lines.append(f"| `{row.name}` | {row.statistic} | {iou} | {row.area} | {'no limit' if cap is None else cap} |")
+        area = row.area if row.group is None else f"{row.area}, classes `{row.group}`"
+        lines.append(f"| `{row.name}` | {row.statistic} | {iou} | {area} | {'no limit' if cap is None else cap} |")
     return lines
 
 
@@ -249,7 +250,7 @@ def _setting(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(f"{item:g}" for item in value)
+        return ", ".join(f"`{item}`" if isinstance(item, str) else f"{item:g}" for item in value)
     return f"{value:.10g}" if isinstance(value, float) else _cell(str(value))
 
 

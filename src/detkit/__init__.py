@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PredictSettings,
         Rule,
         bench,
+        compare,
         convert,
         diff,
         ensemble,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         nms,
         predict,
         read,
+        report,
         save_matches,
         stats,
         write,
@@ -71,6 +73,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "bench",
+    "compare",
     "convert",
     "diff",
     "ensemble",
@@ -84,6 +87,7 @@ __all__ = [
     "pairwise_iou",
     "predict",
     "read",
+    "report",
     "save_matches",
     "stats",
     "write",
@@ -91,8 +95,8 @@ __all__ = [
 
 _HOMES = {
     "detkit.api": (
-        "BoxOverlaps Conversion EvaluationSettings PredictSettings Prediction Rule bench convert diff "
-        "ensemble evaluate gate inspect_model iou load_result load_rules nms predict read save_matches stats "
+        "BoxOverlaps Conversion EvaluationSettings PredictSettings Prediction Rule bench compare convert diff "
+        "ensemble evaluate gate inspect_model iou load_result load_rules nms predict read report save_matches stats "
         "write"
     ),
     "detkit.errors": (

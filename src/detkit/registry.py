@@ -1,8 +1,8 @@
 """Find an implementation by its public name: a module file of the room first, then an entry point.
 
 A room is a package of detkit (`detkit.formats`, `detkit.evaluation.protocols`, ...). Every module in it whose
-name does not start with an underscore is an implementation and its file name is its public name. Other
-distributions add their own through an entry point group of the same name.
+name does not start with an underscore is an implementation and its file name is its public name; a package in it is
+another room. Other distributions add their own through an entry point group of the same name.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def names(room: str) -> tuple[str, ...]:
     tuple of str
     """
     package = importlib.import_module(room)
-    own = {m.name for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
+    own = {m.name for m in pkgutil.iter_modules(package.__path__) if not (m.name.startswith("_") or m.ispkg)}
     return tuple(sorted(own | {point.name for point in importlib.metadata.entry_points(group=room)}))
 
 
@@ -59,7 +59,8 @@ def load(room: str, name: str) -> ModuleType | Any:
         No such name; the message lists the nearest ones.
     """
     if name not in names(room):
-        kind = room.rpartition(".")[2].rstrip("s")
+        kind = room.rpartition(".")[2]
+        kind = kind.removesuffix("es") + "is" if kind.endswith("ses") else kind.removesuffix("s")
         close = get_close_matches(name, names(room), n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(f'`{c}`' for c in close)}?" if close else None
         raise UsageError(f"unknown {kind} `{name}`; known: {', '.join(names(room))}", hint=hint)

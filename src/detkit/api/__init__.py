@@ -1,19 +1,21 @@
 """The Python API: joins formats, evaluation, transforms and reports. What the command line calls, too.
 
 Everything here takes paths or tables and returns values; nothing prints. One file a subject: `tables` (read, write,
-convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`, `differing`, `inspecting`, `predicting`,
-`benching`.
+convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`, `comparing`, `differing`, `inspecting`,
+`predicting`, `reporting`, `benching`.
 """
 
 from __future__ import annotations
 
 from detkit.api.benching import bench, runtimes
+from detkit.api.comparing import compare, judge_comparison, with_intervals
 from detkit.api.differing import diff, judge_diff
 from detkit.api.ensembling import ensemble
 from detkit.api.gating import Rule, gate, load_baseline, load_result, load_rules, rules_for_gate
 from detkit.api.inspecting import inspect_model
 from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
 from detkit.api.predicting import Prediction, PredictSettings, predict
+from detkit.api.reporting import analyses_of, render_report, report, report_format, report_kinds
 from detkit.api.scoring import EvaluationSettings, evaluate, save_matches, write_matches
 from detkit.api.tables import Conversion, convert, nms, read, stats, target_format, write
 
@@ -24,7 +26,9 @@ __all__ = [
     "PredictSettings",
     "Prediction",
     "Rule",
+    "analyses_of",
     "bench",
+    "compare",
     "convert",
     "diff",
     "ensemble",
@@ -32,6 +36,7 @@ __all__ = [
     "gate",
     "inspect_model",
     "iou",
+    "judge_comparison",
     "judge_diff",
     "load_baseline",
     "load_result",
@@ -39,11 +44,16 @@ __all__ = [
     "nms",
     "predict",
     "read",
+    "render_report",
+    "report",
+    "report_format",
+    "report_kinds",
     "rules_for_gate",
     "runtimes",
     "save_matches",
     "stats",
     "target_format",
+    "with_intervals",
     "write",
     "write_matches",
     "write_overlaps",

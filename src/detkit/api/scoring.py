@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from detkit import config, files, formats
+from detkit.api._analysing import with_analyses
 from detkit.api.tables import refuse_unusable
 from detkit.errors import CannotJudgeError, InputError, UsageError
 from detkit.findings import Finding
@@ -33,6 +35,8 @@ class EvaluationSettings:
     ----------
     protocol, iou_type, iou_thresholds, max_detections, area_ranges, area, at_image_size, sigmas
         See `detkit.evaluation.protocols.Protocol`.
+    hierarchy : mapping or path-like, optional
+        Class tree of Open Images (JSON): a box is also one of every class above its own.
     class_agnostic : bool
     strict_iou : bool
         A match needs overlap > threshold.
@@ -60,6 +64,18 @@ class EvaluationSettings:
     strict_parity : bool
     with_partners : bool
         Keep every detection's partner (for match tables).
+    analyses : sequence of str
+        Names of analyses to add (`detkit.evaluation.analyses`), or `all`.
+    operating_score : float, optional
+        Score from which on analyses keep detections; by default the threshold of the best F-beta.
+    beta : float
+        Weight of recall in F-beta.
+    raw_predictions : path-like or Detections, optional
+        The predictions before NMS: tells what NMS removed.
+    slices : mapping of str to sequence, or path-like, optional
+        Slice name -> ids or file names of its images.
+    examples : int
+        Single cases an analysis lists at most.
     """
 
     protocol: str = "coco"
@@ -70,6 +86,7 @@ class EvaluationSettings:
     area: Literal["stated", "box"] | None = None
     at_image_size: float | None = None
     sigmas: tuple[float, ...] | None = None
+    hierarchy: Mapping[str, Any] | str | Path | None = None
     class_agnostic: bool = False
     strict_iou: bool = False
     textbook: bool = False
@@ -93,6 +110,12 @@ class EvaluationSettings:
     min_coverage: float | None = None
     strict_parity: bool = False
     with_partners: bool = False
+    analyses: Sequence[str] = ()
+    operating_score: float | None = None
+    beta: float = 1.0
+    raw_predictions: str | Path | Detections | None = None
+    slices: Mapping[str, Sequence[Any]] | str | Path | None = None
+    examples: int = 20
 
 
 def evaluate(
@@ -154,6 +177,8 @@ def evaluate(
         from detkit.evaluation.select import find_images
 
         dataset = dataset.take_images(find_images(dataset, settings.images))
+    if settings.hierarchy is not None:
+        dataset = _expanded(dataset, settings.hierarchy)
     aligned = align(
         dataset,
         detections,
@@ -165,7 +190,8 @@ def evaluate(
         message = next(f.message for f in aligned.findings if f.code in ("DK701", "DK108"))
         raise InputError(message, hint="without --strict they are counted and left out")
     aligned = _selected(aligned, settings)
-    result: Evaluation = score(aligned, protocol, jobs=settings.jobs, with_partners=settings.with_partners)
+    with_partners = settings.with_partners or bool(settings.analyses)
+    result: Evaluation = score(aligned, protocol, jobs=settings.jobs, with_partners=with_partners)
     if len(aligned.detections) and not len(result.detections):
         best = float(aligned.detections.score.max())
         raise CannotJudgeError(
@@ -178,6 +204,8 @@ def evaluate(
             f"predictions cover {result.coverage.predicted} of {result.coverage.images} truth images, "
             f"less than the {settings.min_coverage:g} asked for"
         )
+    if settings.analyses:
+        result = with_analyses(result, settings, raw=_raw(settings, options, everything))
     return result
 
 
@@ -273,6 +301,20 @@ def _truth(truth: str | Path | Dataset, settings: EvaluationSettings, options: R
     return part, everything
 
 
+def _expanded(truth: Dataset, tree: Mapping[str, Any] | str | Path) -> Dataset:
+    from detkit.evaluation import hierarchy
+
+    document: Any = tree
+    if not isinstance(tree, Mapping):
+        try:
+            document = json.loads(Path(tree).read_bytes())
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", path=tree) from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"is not usable JSON: {error}", path=tree) from error
+    return hierarchy.expand(truth, hierarchy.read_hierarchy(document))
+
+
 def _hint_swapped(error: InputError, truth: Any, predictions: Any) -> None:
     """Say so when the two paths stand in each other's place."""
     if not all(isinstance(path, str | Path) for path in (truth, predictions)):
@@ -296,6 +338,14 @@ def _predictions(
         reference_images=truth.images,
     )
     return formats.read_detections(predictions, settings.predictions_format, options)
+
+
+def _raw(settings: EvaluationSettings, options: ReadOptions, truth: Dataset) -> Detections | None:
+    if settings.raw_predictions is None:
+        return None
+    raw = _predictions(settings.raw_predictions, settings, options, truth)
+    refuse_unusable(raw.findings, settings.drop_invalid)
+    return raw
 
 
 def _selected(aligned: Any, settings: EvaluationSettings) -> Any:

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from detkit.findings import Finding, Loss
 
-__all__ = ["configure", "error", "findings", "hint", "losses", "out", "progress", "status", "working"]
+__all__ = ["configure", "error", "findings", "hint", "losses", "out", "progress", "size_of", "status", "working"]
 
 _FINDINGS_SHOWN = 12
 _SHOWN_OF_A_CODE = 3
@@ -81,6 +83,16 @@ def losses(lost: Iterable[Loss]) -> None:
     """What a conversion lost, a line each."""
     for loss in lost:
         status(str(loss), "lost", "yellow")
+
+
+def size_of(path: Path) -> str:
+    """Bytes of a file as people say them."""
+    size = float(path.stat().st_size)
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
 
 
 @contextmanager

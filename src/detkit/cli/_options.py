@@ -15,18 +15,36 @@ if TYPE_CHECKING:
     from detkit.formats import ImageSizes
 
 __all__ = [
+    "Analyses",
+    "Beta",
+    "ClassAgnostic",
+    "ClassMap",
     "ClassesOption",
+    "Confidence",
     "DropInvalid",
     "FromFormat",
+    "Groups",
     "ImageSizesOption",
     "ImagesDir",
+    "IouType",
     "Layout",
+    "Level",
     "NamesOption",
+    "OperatingScore",
     "Output",
     "Overwrite",
+    "PredictionsFormat",
+    "ProtocolOption",
+    "RawPredictions",
     "Rendering",
+    "Replicates",
     "ScoreThreshold",
+    "Seed",
+    "Slices",
     "Split",
+    "ThresholdsFile",
+    "TruthFormat",
+    "Unmapped",
     "VocOffset",
     "area_ranges",
     "caps",
@@ -48,6 +66,10 @@ class Rendering(StrEnum):
     json = "json"
     markdown = "markdown"
     csv = "csv"
+    junit = "junit"
+    github = "github"
+    gitlab = "gitlab"
+    html = "html"
 
 
 Split = Annotated[str | None, typer.Option("--split", help="Read this split only; `all` for every image.")]
@@ -70,9 +92,43 @@ DropInvalid = Annotated[bool, typer.Option("--drop-invalid", help="Go on without
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")]
 FromFormat = Annotated[str, typer.Option("--from", help="Format of the input, by default recognised by content.")]
+ThresholdsFile = Annotated[
+    Path | None, typer.Option("--thresholds", help="File with the least score of each class, applied after NMS.")
+]
 ScoreThreshold = Annotated[
     float | None, typer.Option("--score-threshold", "--conf", help="Keep scores >= this.", min=0.0)
 ]
+
+Analyses = Annotated[
+    str, typer.Option("--analyses", help="all, or names with commas between: curves, confusion, errors, ...")
+]
+OperatingScore = Annotated[
+    float | None, typer.Option("--at-score", min=0, help="Score the analyses look at; by default that of the best F.")
+]
+Beta = Annotated[float, typer.Option("--beta", min=0, help="Weight of recall in F-beta.")]
+Confidence = Annotated[float | None, typer.Option("--ci", help="Add bootstrap intervals of this level, such as 0.95.")]
+Level = Annotated[float, typer.Option("--level", help="Share of replicates that an interval holds.")]
+Replicates = Annotated[int, typer.Option("--bootstrap", min=1, help="Replicates of the intervals.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same numbers.")]
+Groups = Annotated[
+    str | None,
+    typer.Option("--groups", help="JSON or CSV file: image -> video or scene; or an expression on file names."),
+]
+RawPredictions = Annotated[Path | None, typer.Option("--raw", help="Predictions before NMS: tells what NMS removed.")]
+Slices = Annotated[
+    Path | None, typer.Option("--slices", help="JSON or YAML file: slice name -> image ids or file names.")
+]
+ProtocolOption = Annotated[
+    str, typer.Option("--protocol", help="coco, voc2007, voc2012, lvis, openimages, ultralytics.")
+]
+IouType = Annotated[str, typer.Option("--iou-type", help="bbox, segm, keypoints, obb.")]
+TruthFormat = Annotated[str, typer.Option("--truth-format", help="Format of the truth.")]
+PredictionsFormat = Annotated[str, typer.Option("--predictions-format", help="Format of the predictions.")]
+ClassMap = Annotated[
+    Path | None, typer.Option("--class-map", help="File: class of the predictions -> class of the truth.")
+]
+Unmapped = Annotated[str, typer.Option("--unmapped", help="Classes the truth lacks: ignore, count or error.")]
+ClassAgnostic = Annotated[bool, typer.Option("--class-agnostic", help="Do not tell classes apart.")]
 
 
 def listed(text: str | None) -> list[str] | None:

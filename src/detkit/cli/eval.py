@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detkit.cli import _console, _options
+from detkit.cli import _console, _options, _reports
 from detkit.cli._write import check_outputs, deliver
 from detkit.errors import UsageError
 
@@ -21,12 +22,13 @@ __all__ = ["evaluate"]
 def evaluate(
     truth: Annotated[Path, typer.Argument(help="Labelled dataset, any format.", show_default=False)],
     predictions: Annotated[Path, typer.Argument(help="Predictions, any format.", show_default=False)],
-    protocol: Annotated[str, typer.Option("--protocol", help="coco, voc2007, voc2012.")] = "coco",
-    iou_type: Annotated[str, typer.Option("--iou-type", help="bbox, segm, keypoints.")] = "bbox",
+    protocol: _options.ProtocolOption = "coco",
+    iou_type: _options.IouType = "bbox",
     format: Annotated[_options.Rendering, typer.Option("--format", help="How the result is rendered.")] = (
         _options.Rendering.text
     ),
     output: _options.Output = None,
+    report: _reports.ReportOption = None,
     overwrite: _options.Overwrite = False,
     require: Annotated[
         list[str] | None,
@@ -35,10 +37,8 @@ def evaluate(
     rules: Annotated[Path | None, typer.Option("--rules", help="File with gate rules.")] = None,
     baseline: Annotated[Path | None, typer.Option("--baseline", help="Earlier result for max_drop rules.")] = None,
     split: _options.Split = None,
-    truth_format: Annotated[str, typer.Option("--truth-format", help="Format of the truth.")] = "auto",
-    predictions_format: Annotated[
-        str, typer.Option("--predictions-format", help="Format of the predictions.")
-    ] = "auto",
+    truth_format: _options.TruthFormat = "auto",
+    predictions_format: _options.PredictionsFormat = "auto",
     images: _options.ImagesDir = None,
     image_sizes: _options.ImageSizesOption = None,
     names: _options.NamesOption = None,
@@ -46,16 +46,12 @@ def evaluate(
     image_list: Annotated[
         str | None, typer.Option("--image-list", help="Only these images: a file, or names or ids with commas.")
     ] = None,
-    class_map: Annotated[
-        Path | None, typer.Option("--class-map", help="File: class of the predictions -> class of the truth.")
-    ] = None,
-    unmapped: Annotated[
-        str, typer.Option("--unmapped", help="Classes the truth lacks: ignore, count or error.")
-    ] = "ignore",
+    class_map: _options.ClassMap = None,
+    unmapped: _options.Unmapped = "ignore",
     ignore_category: Annotated[
         list[str] | None, typer.Option("--ignore-category", help="Class whose boxes are regions to ignore.")
     ] = None,
-    class_agnostic: Annotated[bool, typer.Option("--class-agnostic", help="Do not tell classes apart.")] = False,
+    class_agnostic: _options.ClassAgnostic = False,
     iou_thresholds: Annotated[
         str | None, typer.Option("--iou-thresholds", "--iou-threshold", "--iou", help="0.5,0.75 or 0.5:0.95:0.05.")
     ] = None,
@@ -70,6 +66,9 @@ def evaluate(
         float | None, typer.Option("--at-image-size", help="Judge sizes as if the longer side had this many pixels.")
     ] = None,
     score_threshold: _options.ScoreThreshold = None,
+    hierarchy: Annotated[
+        Path | None, typer.Option("--hierarchy", help="Class tree (Open Images JSON): boxes count for classes above.")
+    ] = None,
     sigmas: Annotated[str | None, typer.Option("--sigmas", help="Keypoint sigmas, comma between.")] = None,
     textbook: Annotated[
         bool, typer.Option("--textbook", help="The course notes' procedure: score > 0.5, IoU > 0.5, area.")
@@ -84,6 +83,15 @@ def evaluate(
     save_matches: Annotated[
         Path | None, typer.Option("--save-matches", help="Write outcomes to this .npz, hashed in the result.")
     ] = None,
+    analyses: _options.Analyses = "",
+    operating_score: _options.OperatingScore = None,
+    beta: _options.Beta = 1.0,
+    raw: _options.RawPredictions = None,
+    slices: _options.Slices = None,
+    ci: _options.Confidence = None,
+    bootstrap: _options.Replicates = 1000,
+    seed: _options.Seed = 0,
+    groups: _options.Groups = None,
     min_coverage: Annotated[
         float | None, typer.Option("--min-coverage", min=0, max=1, help="Least share of images with predictions.")
     ] = None,
@@ -103,6 +111,13 @@ def evaluate(
     from detkit import api, reports
 
     check_outputs(output, matches, save_matches, inputs=(truth, predictions), overwrite=overwrite)
+    targets = _reports.parse(
+        report,
+        known=api.report_kinds() if report else (),
+        inputs=(truth, predictions),
+        outputs=(output, matches, save_matches),
+        overwrite=overwrite,
+    )
     chosen, given_names = _options.split_classes(classes, names)
     settings = api.EvaluationSettings(
         protocol=protocol,
@@ -113,6 +128,7 @@ def evaluate(
         area=_options.one_of(area, "--area", "stated", "box"),
         at_image_size=at_image_size,
         sigmas=_options.floats(sigmas, "--sigmas"),
+        hierarchy=hierarchy,
         class_agnostic=class_agnostic,
         strict_iou=strict_iou,
         textbook=textbook,
@@ -136,24 +152,48 @@ def evaluate(
         min_coverage=min_coverage,
         strict_parity=strict_parity,
         with_partners=matches is not None,
+        analyses=(
+            *(_options.listed(analyses or None) or ()),
+            *api.analyses_of([format.value, *(target.kind for target in targets)]),
+        ),
+        operating_score=operating_score,
+        beta=beta,
+        raw_predictions=raw,
+        slices=slices,
     )
-    demands = [*(require or []), *(api.load_rules(rules) if rules else [])]
-    if baseline is not None and not demands:
-        raise UsageError("a baseline without rules says nothing", hint="add --rules FILE or --require 'AP>=0.40'")
-    earlier = api.load_baseline(baseline) if baseline else None
-    with _console.working("scoring"):
-        result = api.evaluate(truth, predictions, settings)
-    _console.findings(result.findings)
-    if save_matches is not None:
-        result = api.save_matches(result, save_matches, overwrite=overwrite)
+    with _reports.refusals(targets, overwrite=overwrite):
+        demands, earlier = _demands(require, rules, baseline)
+        with _console.working("scoring"):
+            result = api.evaluate(truth, predictions, settings)
+            if ci is not None:
+                result = api.with_intervals(result, ci, replicates=bootstrap, seed=seed, groups=groups, jobs=jobs)
+        _console.findings(result.findings)
+        if save_matches is not None:
+            result = api.save_matches(result, save_matches, overwrite=overwrite)
+        verdict = api.gate({"result": result}, demands, baseline=earlier) if demands else None
     if matches is not None:
         api.write_matches(result, matches, overwrite=overwrite)
-    verdict = api.gate({"result": result}, demands, baseline=earlier) if demands else None
     deliver(_rendered(result, verdict, format.value, accumulation), output, overwrite=overwrite)
+    _reports.write(
+        targets, lambda kind: api.render_report(kind, result, verdict, images_dir=images), overwrite=overwrite
+    )
     if verdict is not None:
+        _reports.summarise(lambda: reports.render("markdown", result, verdict))
         if accumulation is not None:
             _console.status(reports.render_gate(verdict).rstrip("\n"))
         raise typer.Exit(verdict.exit_code)
+
+
+def _demands(
+    require: list[str] | None, rules: Path | None, baseline: Path | None
+) -> tuple[list[Any], Mapping[str, Any] | None]:
+    """Rules, and the result that they compare with."""
+    from detkit import api
+
+    demands = [*(require or []), *(api.load_rules(rules) if rules else [])]
+    if baseline is not None and not demands:
+        raise UsageError("a baseline without rules says nothing", hint="add --rules FILE or --require 'AP>=0.40'")
+    return demands, api.load_baseline(baseline) if baseline else None
 
 
 def _rendered(result: Evaluation, verdict: GateReport | None, format: str, accumulation: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,76 @@ from numpy.typing import NDArray
 from detkit.evaluation.result import Evaluation
 from detkit.kernels.match import FALSE, IGNORED, TRUE
 
-__all__ = ["accumulation_table", "compact", "match_table"]
+__all__ = ["Partners", "accumulation_table", "compact", "match_table", "partners_of"]
 
 _OUTCOMES = {FALSE: "FP", TRUE: "TP", IGNORED: "ignored"}
+
+
+@dataclass(frozen=True, eq=False)
+class Partners:
+    """Every detection with its truth at one overlap threshold, all areas, in layout order.
+
+    Parameters
+    ----------
+    detection : (D,) int64
+        Rows of the detections table.
+    truth : (D,) int64
+        Row of the annotations table each is matched to, -1 for none.
+    outcome : (D,) uint8
+        `FALSE`, `TRUE`, `IGNORED` of `detkit.kernels.match`.
+    iou : (D,) float64
+        With the partner at the reference threshold, or the nearest truth of the class.
+    counted : (G,) int64
+        Rows of the truths that count, class by class.
+    """
+
+    detection: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    outcome: NDArray[np.uint8]
+    iou: NDArray[np.float64]
+    counted: NDArray[np.int64]
+
+    def missed(self, kept: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Rows of truths that count and that no detection (or none of those kept) found."""
+        hits = self.outcome == TRUE if kept is None else (self.outcome == TRUE) & kept
+        return self.counted[~np.isin(self.counted, self.truth[hits])]
+
+
+def partners_of(result: Evaluation, t: int) -> Partners:
+    """Who is matched to whom.
+
+    Parameters
+    ----------
+    result : Evaluation
+        Scored with partners.
+    t : int
+        Position of the overlap threshold.
+
+    Returns
+    -------
+    Partners
+    """
+    layout = result.scored.layout
+    gt_rows = layout.gt_row
+    outcomes, ious, partners = [], [], []
+    counted: list[NDArray[np.int64]] = []
+    for k, matched in enumerate(result.scored.matched):
+        cells = slice(int(layout.class_cells[k]), int(layout.class_cells[k + 1]))
+        sizes = np.diff(layout.dt_starts[cells.start : cells.stop + 1])
+        cell_start = np.repeat(layout.gt_starts[cells], sizes)
+        partner = matched.partners[0, t]
+        place = np.minimum(cell_start + partner, max(0, len(gt_rows) - 1))
+        partners.append(np.where(partner >= 0, gt_rows[place] if len(gt_rows) else 0, -1))
+        outcomes.append(matched.outcome[0, t])
+        ious.append(matched.iou)
+        counted.append(gt_rows[layout.truths_of(k)][~matched.gt_ignored[0]])
+    return Partners(
+        layout.dt_row,
+        _join(partners, np.int64),
+        _join(outcomes, np.uint8),
+        _join(ious, np.float64),
+        _join(counted, np.int64),
+    )
 
 
 def match_table(result: Evaluation) -> dict[str, list[Any]]:
@@ -32,29 +100,11 @@ def match_table(result: Evaluation) -> dict[str, list[Any]]:
         `image_id`, `file_name`, `category`, `outcome` (TP, FP, FN, ignored), `score`, `iou` (with the partner, or the
         nearest truth of the class), `x`, `y`, `width`, `height`, `truth_id` (partner), `row` (of the source file).
     """
-    layout, truth, detections = result.scored.layout, result.truth, result.detections
-    t = result.protocol.reference_threshold
-    gt_rows, dt_rows = layout.gt_row, layout.dt_row
+    truth, detections = result.truth, result.detections
     ids = truth.annotations.ids.tolist()
-    outcomes, ious, partners = [], [], []
-    missed: list[NDArray[np.int64]] = []
-    for k, matched in enumerate(result.scored.matched):
-        gt = layout.truths_of(k)
-        cells = slice(int(layout.class_cells[k]), int(layout.class_cells[k + 1]))
-        sizes = np.diff(layout.dt_starts[cells.start : cells.stop + 1])
-        cell_start = np.repeat(layout.gt_starts[cells], sizes)
-        partner = matched.partners[0, t]
-        row = np.where(
-            partner >= 0, gt_rows[np.minimum(cell_start + partner, len(gt_rows) - 1)] if len(gt_rows) else 0, -1
-        )
-        outcomes.append(matched.outcome[0, t])
-        ious.append(matched.iou)
-        partners.append(row)
-        mine = gt_rows[gt]
-        found = np.isin(mine, row[matched.outcome[0, t] == TRUE])
-        missed.append(mine[~found & ~matched.gt_ignored[0]])
-    outcome, iou = _join(outcomes, np.uint8), _join(ious, np.float64)
-    partner, lost = _join(partners, np.int64), _join(missed, np.int64)
+    joined = partners_of(result, result.protocol.reference_threshold)
+    dt_rows, partner, outcome, iou = joined.detection, joined.truth, joined.outcome, joined.iou
+    lost = joined.missed()
     boxes = np.concatenate([detections.xywh[dt_rows], truth.annotations.xywh[lost]])
     image = np.concatenate([detections.image_index[dt_rows], truth.annotations.image_index[lost]])
     category = np.concatenate([detections.category_index[dt_rows], truth.annotations.category_index[lost]])
@@ -122,9 +172,9 @@ def compact(result: Evaluation) -> dict[str, NDArray[Any]]:
     Returns
     -------
     dict of str to array
-        `meta` (JSON: schema, protocol, inputs, class and image ids), and per detection in layout order `dt_image`,
-        `dt_class` (places in the sorted ids), `dt_score`, `dt_rank`, `dt_iou`, `outcome` (A, T, D) uint8; per truth
-        `gt_image`, `gt_class`, `gt_ignored` (A, G).
+        `meta` (JSON: schema, protocol, inputs, classes, groups of classes, image ids), and per detection in layout
+        order `dt_image`, `dt_class` (places in the sorted ids), `dt_score`, `dt_rank`, `dt_iou`, `outcome` (A, T, D)
+        uint8; per truth `gt_image`, `gt_class`, `gt_ignored` (A, G).
     """
     layout, scored = result.scored.layout, result.scored
     plain = result.to_dict()
@@ -134,6 +184,7 @@ def compact(result: Evaluation) -> dict[str, NDArray[Any]]:
         "protocol": plain["protocol"],
         "inputs": plain["inputs"],
         "categories": [[row.category_id, row.name] for row in result.per_class],
+        "groups": {name: list(places) for name, places in scored.groups.items()},
         "image_ids": result.truth.images.ids[layout.images].tolist(),
     }
     place = np.empty(len(layout.images), np.int64)

@@ -117,6 +117,10 @@ class Evaluation:
     truth_source, detections_source : Source, optional
     matches : mapping, optional
         Path and hash of the saved matches.
+    analyses : mapping of str to mapping
+        Plain values of the analyses that were asked for, by name.
+    intervals : mapping, optional
+        Plain values of the metrics' intervals and how they were drawn.
     """
 
     protocol: Protocol
@@ -133,6 +137,8 @@ class Evaluation:
     truth_source: Source | None = None
     detections_source: Source | None = None
     matches: Mapping[str, str] | None = None
+    analyses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    intervals: Mapping[str, Any] | None = None
 
     @property
     def precision(self) -> NDArray[np.float64]:
@@ -188,6 +194,8 @@ class Evaluation:
                 "ratio": self.coverage.ratio,
             },
             "matches": None if self.matches is None else dict(self.matches),
+            **({"intervals": dict(self.intervals)} if self.intervals is not None else {}),
+            **({"analyses": {name: dict(found) for name, found in self.analyses.items()}} if self.analyses else {}),
             "findings": [finding.to_dict() for finding in self.findings],
         }
 
@@ -198,7 +206,8 @@ def metric_rows(protocol: Protocol) -> tuple[Metric, ...]:
     A protocol's row for a threshold or size that is not in force stays, with value None.
     """
     rows = [_named_by_cap(row, protocol) for row in protocol.metrics if row.cap < len(protocol.max_detections)]
-    if protocol.match_rule == "best" or len(protocol.iou_thresholds) < 10:
+    names_overlaps = any(row.iou is not None for row in protocol.metrics)
+    if (protocol.match_rule == "best" and not names_overlaps) or len(protocol.iou_thresholds) < 10:
         rows += [Metric(f"AP{_percent(t)}", "AP", iou=t) for t in protocol.iou_thresholds]
     for size in protocol.area_ranges[1:]:
         rows += [Metric(f"AP{size.name}", "AP", area=size.name), Metric(f"AR{size.name}", "AR", area=size.name)]
@@ -240,6 +249,8 @@ def metric_value(row: Metric, protocol: Protocol, scored: Scored, classes: Seque
         cap = protocol.max_detections.index(row.named_cap)
     elif protocol.strict_parity and row.parity_cap is not None and row.parity_cap < len(protocol.max_detections):
         cap = row.parity_cap
+    if row.statistic in ("P", "R"):
+        return _at_operating_point(row, protocol, scored, classes)
     values = scored.precision if row.statistic == "AP" else scored.recall
     values = values[..., areas.index(row.area), cap]
     if row.iou is not None:
@@ -247,15 +258,30 @@ def metric_value(row: Metric, protocol: Protocol, scored: Scored, classes: Seque
             return None
         at = protocol.iou_thresholds.index(row.iou)
         values = values[at : at + 1]
+    if row.group is not None:
+        members = scored.groups.get(row.group, ())
+        classes = [k for k in members if classes is None or k in classes]
     if classes is not None:
         values = values[..., list(classes)]
     defined = values[values > -1]
     return float(np.mean(defined)) if len(defined) else None
 
 
+def _at_operating_point(
+    row: Metric, protocol: Protocol, scored: Scored, classes: Sequence[int] | None
+) -> float | None:
+    """Mean of the classes' precision or recall at the protocol's operating point."""
+    if scored.operating is None or row.iou not in protocol.iou_thresholds:
+        return None
+    values = scored.operating["PR".index(row.statistic)]
+    values = values if classes is None else values[list(classes)]
+    defined = values[values > -1]
+    return float(np.mean(defined)) if len(defined) else None
+
+
 def summarize_classes(protocol: Protocol, scored: Scored, truth: Dataset) -> tuple[ClassResult, ...]:
-    """One row a class: every AP row of the protocol, and recall at the largest cap."""
-    rows = [row for row in metric_rows(protocol) if row.statistic == "AP"]
+    """One row a class: every row of the protocol but recalls, and recall at the largest cap."""
+    rows = [row for row in metric_rows(protocol) if row.statistic != "AR" and row.group is None]
     largest = protocol.max_detections[-1]
     recall = Metric("AR" if largest >= UNLIMITED else f"AR{largest}", "AR")
     layout = scored.layout

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from detkit.kernels import accumulate, fusion, iou, json_rows, match, nms, soft_nms
+from detkit.kernels import accumulate, bootstrap, cross, cut, fusion, iou, json_rows, match, nms, polygon, soft_nms
 
 __all__ = ["cache_folder", "warm_up"]
 
@@ -31,10 +31,22 @@ def warm_up() -> dict[str, bool]:
     json_rows.scan_results(b'[{"image_id":1,"category_id":1,"bbox":[0,0,1,1],"score":0.5}]')
     nms.nms(boxes, one)
     zero = np.zeros(1, np.int64)
+    cells_of_one = np.array([0, 1])
+    cross.near_pairs(boxes, boxes, cells_of_one, cells_of_one, 0.5)
+    cross.claim(zero, zero, one, 1)
+    cut.cut_losers(boxes, one, zero, zero, none, np.array([[0.0, 0.0, 2.0, 2.0]]))
     nms.grouped_nms(boxes, one, zero, overlap="diou")
     soft_nms.grouped_soft_nms(boxes, one, zero)
     soft_nms.grouped_matrix_nms(boxes, one, zero)
     fusion.fuse(boxes, one, zero, zero, one)
+    square = np.array([[[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]])
+    polygon.polygon_iou(square, square)
+    polygon.grouped_polygon_nms(square, one, zero)
+    ends = np.array([0, 1])
+    stream = bootstrap.Stream(ends, zero, zero, zero, np.zeros(1, np.uint8), ends)
+    weights = np.ones((1, 1), np.int32)
+    counts = bootstrap.weighted_counts(zero.astype(np.int32), np.ones(1, np.uint16), ends, weights)
+    bootstrap.weighted_averages(stream, weights, counts, np.linspace(0, 1, 101))
     return {
         kernel.py_func.__name__.strip("_"): _was_compiled(kernel) for kernel in _kernels() if hasattr(kernel, "stats")
     }
@@ -56,9 +68,17 @@ def _kernels() -> list[Any]:
         soft_nms._soften,
         soft_nms._decay,
         fusion._cluster,
+        polygon._hulls,
+        polygon._overlaps,
+        polygon._suppress_polygons,
         json_rows._records,
         match._cells,
         accumulate._accumulate,
+        bootstrap._counts,
+        bootstrap._averages,
+        cross._pairs,
+        cross._claims,
+        cut._lose,
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detkit import registry
+from detkit.reports._gallery import DrawnBox, Gallery, Picture
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
@@ -19,15 +20,21 @@ if TYPE_CHECKING:
     from detkit.transforms.stats import Stats
 
 __all__ = [
+    "DrawnBox",
+    "Gallery",
+    "Picture",
     "names",
     "render",
     "render_class",
+    "render_comparison",
     "render_differences",
     "render_gate",
     "render_model",
     "render_overlaps",
+    "render_page",
     "render_stats",
     "write_columns",
+    "write_plots",
 ]
 
 _ROOM = "detkit.reports"
@@ -60,6 +67,36 @@ def render(name: str, result: Evaluation, gate: GateReport | None = None) -> str
     """
     text: str = registry.load(_ROOM, name).render(result, gate)
     return text
+
+
+def render_page(
+    result: Evaluation,
+    gate: GateReport | None = None,
+    *,
+    title: str | None = None,
+    gallery: Gallery | None = None,
+    comparison: Mapping[str, Any] | None = None,
+) -> str:
+    """The HTML page with pictures and a comparison.
+
+    Parameters
+    ----------
+    result : Evaluation
+    gate : GateReport, optional
+    title : str, optional
+    gallery : Gallery, optional
+    comparison : mapping, optional
+        Schema `detkit.comparison/1`.
+
+    Returns
+    -------
+    str
+    """
+    from detkit.reports._comparison import tables
+    from detkit.reports.html import render as page
+
+    shown = () if comparison is None else tables(comparison)
+    return page(result, gate, title=title, gallery=gallery, comparison=shown)
 
 
 def render_class(result: Evaluation, category: str, format: str = "text") -> str:
@@ -149,6 +186,28 @@ def render_differences(found: Mapping[str, Any], gate: GateReport | None = None,
     return _differences.text(found, gate)
 
 
+def render_comparison(found: Mapping[str, Any], gate: GateReport | None = None, format: str = "text") -> str:
+    """Differences between models on one truth (and the verdict on them).
+
+    Parameters
+    ----------
+    found : mapping
+        Schema `detkit.comparison/1`.
+    gate : GateReport, optional
+    format : {"text", "json", "markdown"}
+
+    Returns
+    -------
+    str
+        With a final newline.
+    """
+    from detkit.reports import _comparison
+
+    if format == "json":
+        return _as_json({**found, **({} if gate is None else {"gate": gate.to_dict()})})
+    return _comparison.markdown(found, gate) if format == "markdown" else _comparison.text(found, gate)
+
+
 def render_model(found: Mapping[str, Any], format: str = "text") -> str:
     """What a model file says of itself.
 
@@ -188,6 +247,30 @@ def write_columns(columns: Mapping[str, Sequence[Any]], target: str | Path, *, o
     from detkit.reports._columns import write_columns as write
 
     write(columns, Path(target), overwrite=overwrite)
+
+
+def write_plots(result: Evaluation, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
+    """Paths of the plots written as PNG and SVG.
+
+    Parameters
+    ----------
+    result : Evaluation
+        With analyses.
+    folder : path-like
+    overwrite : bool
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    """
+    from detkit.reports._plots import write_plots as write
+
+    return write(result, Path(folder), overwrite=overwrite)
 
 
 def _as_json(content: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["number", "printable", "table", "width_of"]
+__all__ = ["WIDTH", "number", "printable", "table", "width_of"]
 
 WIDTH = 80
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from detkit.reports._table import number, printable
+from detkit.reports._tables import Table
 from detkit.reports._verdict import headline
+from detkit.reports.analyses import tables
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["escape", "gate_lines", "render"]
 
+#: Of each table of an analysis: a comment is not a report.
+_ROWS_SHOWN = 50
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|])")
 
 
@@ -44,9 +48,21 @@ def render(result: Evaluation, gate: GateReport | None = None) -> str:
     ]
     lines += ["<details><summary>Classes</summary>", "", *_table(["class", *names, "truths", "detections"], rows)]
     lines += ["", "</details>", ""]
+    for name, found in result.analyses.items():
+        for shown in tables(name, found):
+            lines += _section(shown)
     for finding in result.findings:
         lines.append(f"- {finding.severity} {finding.code}: {escape(finding.message)}")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(shown: Table) -> list[str]:
+    lines = [f"<details><summary>{escape(shown.title)}</summary>", ""]
+    if shown.rows:
+        lines += [*_table(shown.header, shown.rows[:_ROWS_SHOWN]), ""]
+    if len(shown.rows) > _ROWS_SHOWN:
+        lines += [f"{len(shown.rows) - _ROWS_SHOWN} more rows.", ""]
+    return [*lines, *(line for note in shown.notes for line in (escape(note), "")), "</details>", ""]
 
 
 def gate_lines(gate: GateReport) -> list[str]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from detkit.findings import plural
 from detkit.reports._table import number, printable, table
+from detkit.reports._tables import as_text
 from detkit.reports._verdict import headline
+from detkit.reports.analyses import tables
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
@@ -16,14 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["gate_lines", "render", "summary_lines"]
 
 _CLASSES_SHOWN = 20
+#: Of each table of an analysis.
+_ROWS_SHOWN = 10
 #: Cells for the name of a result where several are judged.
 _RESULT_WIDTH = 24
 
 
 def render(result: Evaluation, gate: GateReport | None = None) -> str:
-    """Header, classes, overlap bands, verdict; under protocol coco the reference's summary lines end the text."""
+    """Header, classes, bands, analyses, verdict; under protocol coco the reference's summary lines end the text."""
     lines = _header(result)
-    lines += ["", *_classes(result), "", *_bands(result), ""]
+    lines += ["", *_classes(result), "", *_bands(result), *_intervals(result), ""]
+    for name, found in result.analyses.items():
+        for shown in tables(name, found):
+            lines += [*as_text(shown, _ROWS_SHOWN), ""]
     if gate is not None:
         lines += [*gate_lines(gate), ""]
     lines += summary_lines(result)
@@ -74,6 +81,22 @@ def _bands(result: Evaluation) -> list[str]:
     return [f"{total} matched, by IoU: {', '.join(parts)}"]
 
 
+def _intervals(result: Evaluation) -> list[str]:
+    """Headline metrics with their bootstrap intervals, where the result carries them."""
+    if result.intervals is None:
+        return []
+    drawn = result.intervals["settings"]
+    rows = [
+        [name, number(value), *(map(number, result.intervals[name] or (None, None)))]
+        for name, value in result.metrics.items()
+        if name in result.intervals
+    ]
+    title = (
+        f"{100 * drawn['level']:g} % intervals, {drawn['replicates']} replicates of {drawn['units']} {drawn['unit']}s"
+    )
+    return ["", f"{title}, seed {drawn['seed']}", *table(["metric", "value", "low", "high"], rows)]
+
+
 def gate_lines(gate: GateReport) -> list[str]:
     """The verdict table: value, limit, margin, verdict of every rule, and what could not be judged."""
     labels = _short({row.result for row in gate.rows})
@@ -116,5 +139,8 @@ def summary_lines(result: Evaluation) -> list[str]:
         cap = protocol.max_detections[row.cap]
         value = result.metrics[row.name]
         shown = -1.0 if value is None else value
-        lines.append(f" {title:<18} {kind} @[ IoU={iou:<9} | area={row.area:>6s} | maxDets={cap:>3d} ] = {shown:0.3f}")
+        group = "" if row.group is None else f"| classes={row.group} "
+        lines.append(
+            f" {title:<18} {kind} @[ IoU={iou:<9} | area={row.area:>6s} | maxDets={cap:>3d} {group}] = {shown:0.3f}"
+        )
     return lines

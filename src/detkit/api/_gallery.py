@@ -1,0 +1,244 @@
+"""Small pictures of the images a report shows: decoded in threads, made small, capped in number and in bytes."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from detkit.errors import InputError
+from detkit.findings import plural
+from detkit.reports import DrawnBox, Gallery, Picture
+
+if TYPE_CHECKING:
+    from detkit.evaluation.result import Evaluation
+
+__all__ = ["build_gallery"]
+
+#: Longer side of a picture and of a crop, pixels.
+_SIDE, _CROP_SIDE = 480, 200
+_QUALITY = 72
+#: Bytes of all pictures together, as the page carries them.
+_BUDGET = 11_000_000
+#: A crop shows this share of its boxes' extent around them.
+_AROUND = 0.4
+#: And never less than this, pixels.
+_LEAST_GROUND = 16.0
+#: Crops of a cell of the confusion matrix, and of all cells.
+_CROPS_OF_A_CELL, _CROPS = 6, 240
+
+Region = tuple[float, float, float, float]
+
+
+def build_gallery(result: Evaluation, count: int, images_dir: Path | None = None) -> Gallery:
+    """Pictures of the worst images, and crops of the examples that the confusion matrix holds.
+
+    Parameters
+    ----------
+    result : Evaluation
+        Scored with partners, with the analyses of the report.
+    count : int
+        Images at most.
+    images_dir : Path, optional
+        Folder of the image files, where the truth's reader found none.
+
+    Returns
+    -------
+    Gallery
+    """
+    from detkit.evaluation import analyses
+
+    score_threshold = _operating_score(result)
+    found: Any = analyses.analyse("images", result, analyses.Settings(score_threshold=score_threshold))
+    worst = found.worst
+    boxes, paths = _Boxes(result, score_threshold), _paths(result, images_dir)
+    chosen = [int(i) for i in worst[:count]]
+    examples = _examples(result)
+    with ThreadPoolExecutor() as pool:
+        pictures = list(pool.map(lambda i: _picture(result, i, paths[i], None, boxes.of_image(i), _SIDE), chosen))
+        small = list(pool.map(lambda e: _picture(result, e[1], paths[e[1]], e[2], e[3], _CROP_SIDE), examples))
+    shown, spent = _within([p for p in pictures if p is not None], _BUDGET)
+    crops: dict[int, list[Picture]] = {}
+    for (cell, *_), picture in zip(examples, _within(small, _BUDGET - spent)[0], strict=False):
+        if picture is not None:
+            crops.setdefault(cell, []).append(picture)
+    note = (
+        f"{len(shown)} of {plural(len(worst), 'image')} with errors at score >= {score_threshold:.4g}, the most first"
+    )
+    without = sum(p.src is None for p in shown)
+    if without:
+        note += f"; {plural(without, 'image file')} not found (--images DIR): boxes only"
+    if len(shown) < min(count, len(worst)):
+        note += f"; capped at {_BUDGET // 1_000_000} MB"
+    return Gallery(tuple(shown), crops, note + ".")
+
+
+def _operating_score(result: Evaluation) -> float:
+    """The score threshold that the result's analyses used."""
+    for name in ("confusion", "images", "curves"):
+        if name in result.analyses:
+            return float(result.analyses[name]["score_threshold"])
+    from detkit.evaluation import analyses
+    from detkit.evaluation.analyses.thresholds import operating_point
+
+    return operating_point(result, analyses.Settings())
+
+
+class _Boxes:
+    """Who was found and who was not, looked up by image."""
+
+    def __init__(self, result: Evaluation, score_threshold: float) -> None:
+        from detkit.evaluation.matches import partners_of
+        from detkit.kernels.match import FALSE, TRUE
+
+        joined = partners_of(result, result.protocol.reference_threshold)
+        kept = result.detections.score[joined.detection] >= score_threshold
+        self.result = result
+        kinds: Mapping[str, Any] = {"tp": kept & (joined.outcome == TRUE), "fp": kept & (joined.outcome == FALSE)}
+        self.rows = {kind: joined.detection[chosen] for kind, chosen in kinds.items()}
+        self.iou = {kind: joined.iou[chosen] for kind, chosen in kinds.items()}
+        missed = joined.missed(kept)
+        self.truths = {"fn": missed, "gt": np.setdiff1d(joined.counted, missed)}
+        detections, truths = result.detections.image_index, result.truth.annotations.image_index
+        self.image_of = {kind: detections[rows] for kind, rows in self.rows.items()}
+        self.image_of |= {kind: truths[rows] for kind, rows in self.truths.items()}
+
+    def of_image(self, image: int) -> tuple[DrawnBox, ...]:
+        """Truth first, so that what was predicted lies over it."""
+        drawn: list[DrawnBox] = []
+        for truth_kind in ("gt", "fn"):
+            for at in np.flatnonzero(self.image_of[truth_kind] == image):
+                drawn.append(truth_box(self.result, int(self.truths[truth_kind][at]), truth_kind))
+        for kind in ("tp", "fp"):
+            for at in np.flatnonzero(self.image_of[kind] == image):
+                row, iou = int(self.rows[kind][at]), float(self.iou[kind][at])
+                drawn.append(detection_box(self.result, row, kind, iou))
+        return tuple(drawn)
+
+
+def truth_box(result: Evaluation, row: int, kind: Any) -> DrawnBox:
+    """A truth as the page draws it."""
+    rows = result.truth.annotations
+    x, y, w, h = rows.xywh[row].tolist()
+    return DrawnBox(kind, x, y, w, h, result.truth.categories.names[int(rows.category_index[row])])
+
+
+def detection_box(result: Evaluation, row: int, kind: Literal["tp", "fp"], iou: float | None) -> DrawnBox:
+    """A detection as the page draws it."""
+    found = result.detections
+    x, y, w, h = found.xywh[row].tolist()
+    name = result.truth.categories.names[int(found.category_index[row])]
+    return DrawnBox(kind, x, y, w, h, name, float(found.score[row]), iou)
+
+
+def _examples(result: Evaluation) -> list[tuple[int, int, Region, tuple[DrawnBox, ...]]]:
+    """(cell of the matrix, image, region, boxes) of the examples shown: mistakes only, the commonest cells first."""
+    found = result.analyses.get("confusion")
+    if found is None:
+        return []
+    place = {image_id: n for n, image_id in enumerate(result.truth.images.ids.tolist())}
+    names = [*(row["name"] for row in found["classes"]), "background"]
+    cells = sorted(
+        (n for n, cell in enumerate(found["cells"]) if cell["truth"] != cell["prediction"]),
+        key=lambda n: -found["cells"][n]["count"],
+    )
+    chosen = []
+    for n in cells:
+        cell = found["cells"][n]
+        for example in cell["examples"][:_CROPS_OF_A_CELL]:
+            boxes = []
+            if example["truth_box"] is not None:
+                x, y, w, h = example["truth_box"]
+                boxes.append(DrawnBox("fn", x, y, w, h, names[cell["truth"]]))
+            if example["box"] is not None:
+                x, y, w, h = example["box"]
+                boxes.append(DrawnBox("fp", x, y, w, h, names[cell["prediction"]], example["score"]))
+            image = place[example["image_id"]]
+            chosen.append((n, image, _around(boxes, result.truth.images.sizes[image].tolist()), tuple(boxes)))
+    return chosen[:_CROPS]
+
+
+def _around(boxes: Sequence[DrawnBox], size: Sequence[float]) -> Region:
+    """What a crop shows: the boxes and some ground, inside the image where its size is known."""
+    left, top = min(b.x for b in boxes), min(b.y for b in boxes)
+    right, bottom = max(b.x + b.w for b in boxes), max(b.y + b.h for b in boxes)
+    edge = max(_AROUND * max(right - left, bottom - top), _LEAST_GROUND)
+    left, top, right, bottom = left - edge, top - edge, right + edge, bottom + edge
+    if np.isfinite(size).all():
+        left, top, right, bottom = max(0.0, left), max(0.0, top), min(size[0], right), min(size[1], bottom)
+    return left, top, max(1.0, right - left), max(1.0, bottom - top)
+
+
+def _paths(result: Evaluation, images_dir: Path | None) -> Sequence[str | None]:
+    """Where the image files are; those of a folder are met by name."""
+    images, source = result.truth.images, result.truth.source
+    if any(images.paths) or (images_dir is None and source is None):
+        return images.paths
+    from detkit import detectors
+
+    place = images_dir or Path(source.path if source is not None else "")
+    with contextlib.suppress(InputError):
+        found = detectors.find_pictures(place if place.is_dir() else place.parent)
+        return detectors.match_pictures(found, images.file_names).paths
+    return images.paths
+
+
+def _picture(
+    result: Evaluation, image: int, path: str | None, region: Region | None, boxes: Sequence[DrawnBox], side: int
+) -> Picture | None:
+    """The image, or its region, made small; None where neither file nor size is known."""
+    images = result.truth.images
+    name = images.file_names[image] or str(images.ids[image])
+    width, height = images.sizes[image].tolist()
+    loaded = None if path is None else _load(path, region, side)
+    if loaded is not None:
+        src, size = loaded
+        if not np.isfinite(width + height):
+            width, height = size
+    elif np.isfinite(width + height):
+        src = None
+    else:
+        return None
+    x, y, w, h = region or (0.0, 0.0, width, height)
+    moved = tuple(replace(b, x=b.x - x, y=b.y - y) for b in boxes)
+    return Picture(name, src, w, h, moved)
+
+
+def _load(path: str, region: Region | None, side: int) -> tuple[str, tuple[int, int]] | None:
+    """(data URI, size of the whole image), None where the file is no readable image."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as opened:
+            if region is None:
+                opened.draft("RGB", (2 * side, 2 * side))
+            whole = opened.size
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+    if region is not None:
+        x, y, w, h = region
+        image = image.crop((round(x), round(y), round(x + w), round(y + h)))
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(), whole
+
+
+def _within(pictures: Sequence[Any], budget: int) -> tuple[list[Any], int]:
+    """The first pictures whose data fit the budget, and their bytes."""
+    spent, kept = 0, []
+    for picture in pictures:
+        size = 0 if picture is None else len(picture.src or "") + 120 * len(picture.boxes)
+        if spent + size > budget:
+            break
+        spent += size
+        kept.append(picture)
+    return kept, spent

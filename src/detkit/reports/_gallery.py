@@ -1,0 +1,82 @@
+"""Pictures of a report: small images with truth and predictions drawn over them by the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["DrawnBox", "Gallery", "Picture"]
+
+
+@dataclass(frozen=True)
+class DrawnBox:
+    """A box over a picture, in the picture's coordinates.
+
+    Parameters
+    ----------
+    kind : {"tp", "fp", "fn", "gt"}
+        Hit, false positive, missed truth, found truth.
+    x, y, w, h : float
+    label : str
+    score, iou : float, optional
+    points : sequence of float, optional
+        x1 y1 x2 y2 ... of an oriented box, drawn instead of the box.
+    """
+
+    kind: Literal["tp", "fp", "fn", "gt"]
+    x: float
+    y: float
+    w: float
+    h: float
+    label: str
+    score: float | None = None
+    iou: float | None = None
+    points: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image, or a part of one.
+
+    Parameters
+    ----------
+    name : str
+    src : str, optional
+        Data URI; None where the image file is not at hand: boxes on an empty ground.
+    width, height : float
+        Extent of the coordinates the boxes are in.
+    boxes : tuple of DrawnBox
+    note : str
+        Replaces the counts under the picture.
+    """
+
+    name: str
+    src: str | None
+    width: float
+    height: float
+    boxes: tuple[DrawnBox, ...]
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for the page."""
+        return {**vars(self), "boxes": [vars(box) for box in self.boxes]}
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures of a report.
+
+    Parameters
+    ----------
+    pictures : tuple of Picture
+        The worst images.
+    crops : mapping of int to sequence of Picture
+        Examples of cells of the confusion matrix, by the cell's number.
+    note : str
+        How many there are, which were taken, what was left out.
+    """
+
+    pictures: tuple[Picture, ...]
+    crops: Mapping[int, Sequence[Picture]]
+    note: str
