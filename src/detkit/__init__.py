@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         diff,
         ensemble,
         evaluate,
+        flat_metrics,
+        frame,
         gate,
         inspect_model,
         iou,
@@ -78,6 +80,8 @@ __all__ = [
     "diff",
     "ensemble",
     "evaluate",
+    "flat_metrics",
+    "frame",
     "gate",
     "inspect_model",
     "iou",
@@ -96,7 +100,7 @@ __all__ = [
 _HOMES = {
     "detkit.api": (
         "BoxOverlaps Conversion EvaluationSettings PredictSettings Prediction Rule bench compare convert diff "
-        "ensemble evaluate gate inspect_model iou load_result load_rules nms predict read report save_matches stats "
+        "ensemble evaluate flat_metrics frame gate inspect_model iou load_result load_rules nms predict read report save_matches stats "
         "write"
     ),
     "detkit.errors": (

@@ -166,6 +166,16 @@ def test_a_confused_cell_opens_its_examples_and_escape_closes_them(opened: Any) 
     assert dialog.get_attribute("open") is None
 
 
+def test_misses_show_their_examples(opened: Any) -> None:
+    shown = opened.execute_script(
+        "return [...document.querySelectorAll('#misses > details > summary')].map(s => s.textContent)"
+    )
+    # The second truth was found, but as another class.
+    assert shown == ["wrong class: 1 of 1 shown, the largest first"]
+    opened.execute_script("document.querySelector('#misses > details > summary').click()")
+    assert opened.find_element("css selector", "#misses .gallery image").is_displayed()
+
+
 def test_boxes_of_a_kind_can_be_hidden(opened: Any) -> None:
     count = (
         "return [...document.querySelectorAll('#gallery .box.fp')]"

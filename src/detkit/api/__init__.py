@@ -11,6 +11,7 @@ from detkit.api.benching import bench, runtimes
 from detkit.api.comparing import compare, judge_comparison, with_intervals
 from detkit.api.differing import diff, judge_diff
 from detkit.api.ensembling import ensemble
+from detkit.api.exporting import flat_metrics, frame
 from detkit.api.gating import Rule, gate, load_baseline, load_result, load_rules, rules_for_gate
 from detkit.api.inspecting import inspect_model
 from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
@@ -33,6 +34,8 @@ __all__ = [
     "diff",
     "ensemble",
     "evaluate",
+    "flat_metrics",
+    "frame",
     "gate",
     "inspect_model",
     "iou",

@@ -33,12 +33,16 @@ _AROUND = 0.4
 _LEAST_GROUND = 16.0
 #: Crops of a cell of the confusion matrix, and of all cells.
 _CROPS_OF_A_CELL, _CROPS = 6, 240
+#: Crops of a reason of misses.
+_CROPS_OF_A_REASON = 12
 
 Region = tuple[float, float, float, float]
+#: Key of the crop, image, region, boxes.
+_Example = tuple[str, int, Region, tuple[DrawnBox, ...]]
 
 
 def build_gallery(result: Evaluation, count: int, images_dir: Path | None = None) -> Gallery:
-    """Pictures of the worst images, and crops of the examples that the confusion matrix holds.
+    """Pictures of the worst images, and crops of the examples of misses and of the confusion matrix.
 
     Parameters
     ----------
@@ -65,10 +69,10 @@ def build_gallery(result: Evaluation, count: int, images_dir: Path | None = None
         pictures = list(pool.map(lambda i: _picture(result, i, paths[i], None, boxes.of_image(i), _SIDE), chosen))
         small = list(pool.map(lambda e: _picture(result, e[1], paths[e[1]], e[2], e[3], _CROP_SIDE), examples))
     shown, spent = _within([p for p in pictures if p is not None], _BUDGET)
-    crops: dict[int, list[Picture]] = {}
-    for (cell, *_), picture in zip(examples, _within(small, _BUDGET - spent)[0], strict=False):
+    crops: dict[str, list[Picture]] = {}
+    for (key, *_), picture in zip(examples, _within(small, _BUDGET - spent)[0], strict=False):
         if picture is not None:
-            crops.setdefault(cell, []).append(picture)
+            crops.setdefault(key, []).append(picture)
     note = (
         f"{len(shown)} of {plural(len(worst), 'image')} with errors at score >= {score_threshold:.4g}, the most first"
     )
@@ -138,31 +142,50 @@ def detection_box(result: Evaluation, row: int, kind: Literal["tp", "fp"], iou: 
     return DrawnBox(kind, x, y, w, h, name, float(found.score[row]), iou)
 
 
-def _examples(result: Evaluation) -> list[tuple[int, int, Region, tuple[DrawnBox, ...]]]:
-    """(cell of the matrix, image, region, boxes) of the examples shown: mistakes only, the commonest cells first."""
+def _examples(result: Evaluation) -> list[_Example]:
+    """What crops show: misses by reason, and the mistakes of the confusion matrix, its commonest cells first."""
+    place = {image_id: n for n, image_id in enumerate(result.truth.images.ids.tolist())}
+    found = [*_of_misses(result, place), *_of_confusion(result, place)]
+    sizes = result.truth.images.sizes
+    return [(key, image, _around(boxes, sizes[image].tolist()), tuple(boxes)) for key, image, boxes in found]
+
+
+def _of_misses(result: Evaluation, place: Mapping[Any, int]) -> list[tuple[str, int, list[DrawnBox]]]:
+    chosen = []
+    for row in result.analyses.get("misses", {}).get("reasons", ()):
+        for example in row["examples"][:_CROPS_OF_A_REASON]:
+            boxes = [_drawn("fn", example["truth_box"], example["category"])]
+            near = example["candidate"]
+            if near is not None and near["box"] is not None:
+                boxes.append(_drawn("fp", near["box"], near["category"], near["score"], near["iou"]))
+            chosen.append((f"misses {row['reason']}", place[example["image_id"]], boxes))
+    return chosen
+
+
+def _of_confusion(result: Evaluation, place: Mapping[Any, int]) -> list[tuple[str, int, list[DrawnBox]]]:
     found = result.analyses.get("confusion")
     if found is None:
         return []
-    place = {image_id: n for n, image_id in enumerate(result.truth.images.ids.tolist())}
     names = [*(row["name"] for row in found["classes"]), "background"]
-    cells = sorted(
-        (n for n, cell in enumerate(found["cells"]) if cell["truth"] != cell["prediction"]),
-        key=lambda n: -found["cells"][n]["count"],
-    )
+    cells = [n for n, cell in enumerate(found["cells"]) if cell["truth"] != cell["prediction"]]
     chosen = []
-    for n in cells:
+    for n in sorted(cells, key=lambda n: -found["cells"][n]["count"]):
         cell = found["cells"][n]
         for example in cell["examples"][:_CROPS_OF_A_CELL]:
             boxes = []
             if example["truth_box"] is not None:
-                x, y, w, h = example["truth_box"]
-                boxes.append(DrawnBox("fn", x, y, w, h, names[cell["truth"]]))
+                boxes.append(_drawn("fn", example["truth_box"], names[cell["truth"]]))
             if example["box"] is not None:
-                x, y, w, h = example["box"]
-                boxes.append(DrawnBox("fp", x, y, w, h, names[cell["prediction"]], example["score"]))
-            image = place[example["image_id"]]
-            chosen.append((n, image, _around(boxes, result.truth.images.sizes[image].tolist()), tuple(boxes)))
+                boxes.append(_drawn("fp", example["box"], names[cell["prediction"]], example["score"]))
+            chosen.append((f"confusion {n}", place[example["image_id"]], boxes))
     return chosen[:_CROPS]
+
+
+def _drawn(
+    kind: Any, box: Sequence[float], label: str, score: float | None = None, iou: float | None = None
+) -> DrawnBox:
+    x, y, w, h = box
+    return DrawnBox(kind, x, y, w, h, label, score, iou)
 
 
 def _around(boxes: Sequence[DrawnBox], size: Sequence[float]) -> Region:

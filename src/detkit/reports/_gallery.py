@@ -71,12 +71,12 @@ class Gallery:
     ----------
     pictures : tuple of Picture
         The worst images.
-    crops : mapping of int to sequence of Picture
-        Examples of cells of the confusion matrix, by the cell's number.
+    crops : mapping of str to sequence of Picture
+        Examples: `confusion N` of a cell of the confusion matrix, `misses REASON`.
     note : str
         How many there are, which were taken, what was left out.
     """
 
     pictures: tuple[Picture, ...]
-    crops: Mapping[int, Sequence[Picture]]
+    crops: Mapping[str, Sequence[Picture]]
     note: str

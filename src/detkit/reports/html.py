@@ -67,7 +67,7 @@ def render(
         "classes": _plain(_classes(result)),
         "sections": [_section(name, result.analyses[name]) for name in _ordered(result.analyses)],
         "gallery": {"pictures": [p.to_dict() for p in gallery.pictures], "note": gallery.note},
-        "crops": {cell: [p.to_dict() for p in shown] for cell, shown in gallery.crops.items()},
+        "crops": {key: [p.to_dict() for p in shown] for key, shown in gallery.crops.items()},
         "comparison": [_plain(table) for table in comparison] or None,
         "findings": _plain(_findings(result)),
         "settings": [_plain(table) for table in _settings(result)],
@@ -233,9 +233,15 @@ def _calibration(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [row for row in found["bins"] if row["count"]]
 
 
+def _misses(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Reasons that occur, whose examples the page shows."""
+    return [{"reason": row["reason"], "count": row["count"]} for row in found["reasons"] if row["count"]]
+
+
 _CHARTS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "curves": _curves,
     "confusion": _confusion,
+    "misses": _misses,
     "calibration": _calibration,
 }
 

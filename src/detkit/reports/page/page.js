@@ -249,7 +249,7 @@
           const share = cell.count / (total || 1);
           const text = way ? share.toFixed(2) : String(cell.count);
           const label = `truth ${matrix.classes[r]}, predicted ${matrix.classes[c]}: ${text}`;
-          const examples = data.crops[cell.number] || [];
+          const examples = data.crops[`confusion ${cell.number}`] || [];
           const inner = examples.length
             ? el("button", { type: "button", "aria-label": `${label}, show examples`, title: label,
               on: { click: () => openExamples(label, examples) } }, text)
@@ -300,6 +300,12 @@
     return [note(gallery.note), el("fieldset", { class: "choices" }, el("legend", {}, "Boxes"), ...boxes), holder];
   };
 
+  const drawMisses = (reasons) => reasons.filter(({ reason }) => data.crops[`misses ${reason}`]).map(({ reason, count }) => {
+    const crops = data.crops[`misses ${reason}`];
+    return el("details", {}, el("summary", {}, `${reason}: ${crops.length} of ${count} shown, the largest first`),
+      el("div", { class: "gallery small" }, crops.map(drawPicture)));
+  });
+
   // --- the page
 
   const cards = el("dl", { class: "cards" }, data.headline.map((card, i) =>
@@ -315,11 +321,12 @@
   const curves = found.has("curves") && found.get("curves").chart ? drawCurves(found.get("curves").chart) : null;
   section("classes", "Classes", tableOf(data.classes, curves ? curves.pick : null));
   for (const part of data.sections) {
-    const charts = [];
+    const [charts, after] = [[], []];
     if (part.name === "curves" && curves) charts.push(...curves.node);
     else if (part.chart && part.name === "confusion") charts.push(...drawConfusion(part.chart));
     else if (part.chart && part.name === "calibration") charts.push(drawReliability(part.chart));
-    section(part.name, part.title, ...charts, tables(part.tables));
+    else if (part.chart && part.name === "misses") after.push(...drawMisses(part.chart));
+    section(part.name, part.title, ...charts, tables(part.tables), ...after);
   }
   if (data.gallery.pictures.length) section("gallery", "Worst images", ...drawGallery(data.gallery));
   if (data.comparison) section("comparison", "Comparison", tables(data.comparison));
