@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         diff,
         ensemble,
         evaluate,
+        export_suspects,
         flat_metrics,
         frame,
         gate,
@@ -80,6 +81,7 @@ __all__ = [
     "diff",
     "ensemble",
     "evaluate",
+    "export_suspects",
     "flat_metrics",
     "frame",
     "gate",
@@ -99,9 +101,9 @@ __all__ = [
 
 _HOMES = {
     "detkit.api": (
-        "BoxOverlaps Conversion EvaluationSettings PredictSettings Prediction Rule bench compare convert diff "
-        "ensemble evaluate flat_metrics frame gate inspect_model iou load_result load_rules nms predict read report save_matches stats "
-        "write"
+        "BoxOverlaps Conversion EvaluationSettings PredictSettings Prediction Rule bench compare convert "
+        "diff ensemble evaluate export_suspects flat_metrics frame gate inspect_model iou load_result "
+        "load_rules nms predict read report save_matches stats write"
     ),
     "detkit.errors": (
         "CannotJudgeError DetkitError InputError InvalidRowsError MissingExtraError OutputError UsageError"

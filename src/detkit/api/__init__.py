@@ -18,7 +18,9 @@ from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
 from detkit.api.predicting import Prediction, PredictSettings, predict
 from detkit.api.reporting import analyses_of, render_report, report, report_format, report_kinds
 from detkit.api.scoring import EvaluationSettings, evaluate, save_matches, write_matches
-from detkit.api.tables import Conversion, convert, nms, read, stats, target_format, write
+from detkit.api.suppressing import nms
+from detkit.api.suspecting import SuspectExport, export_suspects, suspect_format
+from detkit.api.tables import Conversion, convert, read, stats, target_format, write
 
 __all__ = [
     "BoxOverlaps",
@@ -27,6 +29,7 @@ __all__ = [
     "PredictSettings",
     "Prediction",
     "Rule",
+    "SuspectExport",
     "analyses_of",
     "bench",
     "compare",
@@ -34,6 +37,7 @@ __all__ = [
     "diff",
     "ensemble",
     "evaluate",
+    "export_suspects",
     "flat_metrics",
     "frame",
     "gate",
@@ -55,6 +59,7 @@ __all__ = [
     "runtimes",
     "save_matches",
     "stats",
+    "suspect_format",
     "target_format",
     "with_intervals",
     "write",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from detkit import config, files, formats
-from detkit.api._analysing import with_analyses
+from detkit.api._analysing import chosen_analyses, with_analyses
 from detkit.api.tables import refuse_unusable
 from detkit.errors import CannotJudgeError, InputError, UsageError
 from detkit.findings import Finding
@@ -164,7 +164,8 @@ def evaluate(
         image_sizes=settings.image_sizes,
         voc_offset=settings.voc_offset,
         with_shapes=protocol.iou_type != "bbox",
-        with_extra=False,
+        # Attributes of images become slices; nobody else asks for them.
+        with_extra="slices" in chosen_analyses(settings.analyses),
     )
     try:
         dataset, everything = _truth(truth, settings, options)

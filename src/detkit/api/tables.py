@@ -14,15 +14,14 @@ from detkit.formats import ReadOptions, WriteOptions
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
-    from detkit.transforms.nms import Method
     from detkit.transforms.stats import Stats
 
 __all__ = [
     "Conversion",
     "Table",
     "convert",
+    "keep_apart",
     "kind_of",
-    "nms",
     "read",
     "refuse_unusable",
     "stats",
@@ -171,7 +170,7 @@ def convert(
     -------
     Conversion
     """
-    _keep_apart(source, target)
+    keep_apart(source, target)
     kind = kind or kind_of(source, source_format)
     options = dict(read_options or {})
     reference = None
@@ -193,69 +192,6 @@ def convert(
     )
     boxes = formats.written_rows(table, name, WriteOptions(**dict(write_options or {})))
     return Conversion(source_name, name, kind, len(table.images), boxes, tuple(findings), tuple(losses))
-
-
-def nms(
-    source: str | Path | Detections,
-    *,
-    method: Method = "greedy",
-    iou_type: Literal["bbox", "obb"] = "bbox",
-    iou_threshold: float = 0.45,
-    sigma: float = 0.5,
-    score_threshold: float | None = None,
-    thresholds: str | Path | None = None,
-    truth: str | Path | Dataset | None = None,
-    max_detections: int | None = None,
-    class_agnostic: bool = False,
-    format: str = "auto",
-    drop_invalid: bool = False,
-    jobs: int | None = None,
-    **options: Any,
-) -> Detections:
-    """Predictions after non-maximum suppression, class by class and image by image.
-
-    Parameters
-    ----------
-    source : path-like or Detections
-    method, iou_type, iou_threshold, sigma, score_threshold, max_detections, class_agnostic, jobs
-        See `detkit.transforms.nms.suppress`.
-    thresholds : path-like, optional
-        File of `detkit.thresholds/1`: the least score of each class, applied before boxes are counted.
-    truth : path-like or Dataset, optional
-        Names the classes of predictions that have only ids, for `thresholds`.
-    format : str
-    drop_invalid : bool
-    **options
-        Fields of `ReadOptions`.
-
-    Returns
-    -------
-    Detections
-    """
-    from detkit.api._thresholds import apply_thresholds, named_by, read_thresholds
-    from detkit.transforms.nms import best_of_images, suppress
-
-    profile = None if thresholds is None else read_thresholds(thresholds)
-    table = source if isinstance(source, Detections) else read(source, kind="detections", format=format, **options)
-    refuse_unusable(table.findings, drop_invalid)
-    kept = suppress(
-        table,
-        method=method,
-        iou_type=iou_type,
-        iou_threshold=iou_threshold,
-        sigma=sigma,
-        score_threshold=score_threshold,
-        max_detections=max_detections if profile is None else None,
-        class_agnostic=class_agnostic,
-        jobs=jobs,
-    )
-    if profile is None:
-        return kept
-    names = None
-    if truth is not None:
-        names = named_by(kept, truth if isinstance(truth, Dataset) else read(truth))
-    kept = apply_thresholds(kept, profile, names)
-    return kept if max_detections is None else kept.take(best_of_images(kept, max_detections))
 
 
 def stats(
@@ -364,8 +300,17 @@ def kind_of(source: str | Path, format: str) -> formats.Kind:
     raise reasons[0] if reasons else UsageError(f"unknown format `{format}`; known: {', '.join(formats.names())}")
 
 
-def _keep_apart(source: str | Path, target: str | Path) -> None:
-    """Refuse a target that is the source, holds it, or lies in it."""
+def keep_apart(source: str | Path, target: str | Path) -> None:
+    """Refuse a target that is the source, holds it, or lies in it.
+
+    Parameters
+    ----------
+    source, target : path-like
+
+    Raises
+    ------
+    UsageError
+    """
     here, there = Path(source).resolve(), Path(target).resolve()
     if here == there or there in here.parents:
         raise UsageError(f"{target}: the target is the source or holds it", hint="write to another place")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from detkit.cli import _console, _options
 from detkit.cli._write import check_outputs
+
+if TYPE_CHECKING:
+    from detkit.evaluation.result import Evaluation
 
 __all__ = ["report"]
 
@@ -38,6 +41,13 @@ def report(
     plots: Annotated[
         Path | None, typer.Option("--plots", help="Write the plots as PNG and SVG to this folder.")
     ] = None,
+    suspects_out: Annotated[
+        Path | None, typer.Option("--suspects-out", help="Write the worst labels for relabelling: .json, .xml, folder.")
+    ] = None,
+    suspects_format: Annotated[
+        str | None, typer.Option("--suspects-format", help="Instead of by name: coco, cvat, labelme.")
+    ] = None,
+    suspects_limit: Annotated[int, typer.Option("--suspects-limit", min=1, help="Suspects at most.")] = 100,
     title: Annotated[str | None, typer.Option("--title", help="Of the page.")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="File with gate rules: the verdict is shown.")] = None,
     protocol: _options.ProtocolOption = "coco",
@@ -61,10 +71,11 @@ def report(
 
     Example: detkit report instances.json results.json --images val2017 -o report.html
     """
-    from detkit import api, reports
+    from detkit import api
 
     name = api.report_format(output, format)
-    check_outputs(output, inputs=(truth, predictions), overwrite=overwrite)
+    check_outputs(output, suspects_out, inputs=(truth, predictions), overwrite=overwrite)
+    relabel = None if suspects_out is None else api.suspect_format(suspects_out, suspects_format)
     chosen, given_names = _options.split_classes(classes, names)
     settings = api.EvaluationSettings(
         protocol=protocol,
@@ -112,8 +123,21 @@ def report(
             overwrite=overwrite,
         )
     _console.status(f"wrote {output}: {_console.size_of(output)}")
+    _also(result, suspects_out, relabel, suspects_limit, plots, overwrite=overwrite)
+    if verdict is not None:
+        raise typer.Exit(verdict.exit_code)
+
+
+def _also(
+    result: Evaluation, suspects: Path | None, relabel: str | None, limit: int, plots: Path | None, *, overwrite: bool
+) -> None:
+    """What is written beside the report: labels to look at again, plots."""
+    from detkit import api, reports
+
+    if suspects is not None:
+        done = api.export_suspects(result, suspects, format=relabel, limit=limit, overwrite=overwrite)
+        found = f"{sum(done.suspects.values())} suspects on {done.images} images"
+        _console.status(f"wrote {suspects} ({done.format}): {found}")
     if plots is not None:
         paths = reports.write_plots(result, plots, overwrite=overwrite)
         _console.status(f"wrote {len(paths)} plots to {plots}")
-    if verdict is not None:
-        raise typer.Exit(verdict.exit_code)

@@ -90,7 +90,8 @@ def test_the_same_result_gives_the_same_bytes() -> None:
 
 def test_pictures_and_crops_are_carried() -> None:
     picture = Picture("a.jpg", "data:image/jpeg;base64,AA==", 4, 3, (DrawnBox("fp", 0, 0, 1, 1, "dog", 0.5, 0.25),))
-    page = render_page(scored([(0, 0)], [(0, 0, 1.0, 0.5)]), gallery=Gallery((picture,), {"confusion 2": [picture]}, "1 of 1."))
+    gallery = Gallery((picture,), {"confusion 2": [picture]}, "1 of 1.")
+    page = render_page(scored([(0, 0)], [(0, 0, 1.0, 0.5)]), gallery=gallery)
     found = content(page)
     assert found["gallery"]["note"] == "1 of 1."
     assert found["gallery"]["pictures"][0]["boxes"][0]["label"] == "dog"

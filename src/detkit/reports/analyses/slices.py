@@ -90,7 +90,10 @@ def _by_count(found: Mapping[str, Any], at: str) -> Table:
 
 
 def _left_out(found: Mapping[str, Any]) -> list[str]:
-    return [f"left out: {kind}: {why}" for kind, why in found["left_out"].items()]
+    reasons: dict[str, list[str]] = {}
+    for kind, why in found["left_out"].items():
+        reasons.setdefault(why, []).append(kind)
+    return [f"left out: {', '.join(kinds)}: {why}" for why, kinds in reasons.items()]
 
 
 def _too_small(found: Mapping[str, Any]) -> str:

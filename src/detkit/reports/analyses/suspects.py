@@ -9,6 +9,8 @@ from detkit.reports._tables import Table
 
 __all__ = ["tables"]
 
+#: Letters of a class name, so that two fit.
+_LONGEST = 12
 _MEANING = {
     "overlooked": "object without a box",
     "swapped": "box of the wrong class",
@@ -44,8 +46,7 @@ def _kind(kind: str, found: Mapping[str, Any]) -> Table:
     rows = [
         [
             row["file_name"] or str(row["image_id"]),
-            row["category"] or "-",
-            f"{row['suggestion']['action']}: {row['suggestion']['category']}",
+            _label(row),
             _box(row["suggestion"]["box"]),
             _score(row["detection_score"]),
             _score(row["score"]),
@@ -54,8 +55,10 @@ def _kind(kind: str, found: Mapping[str, Any]) -> Table:
     ]
     more = found["suspects"] - len(rows)
     notes = [f"{more} more suspects are not listed"] if more else []
-    header = ["image", "label", "suggestion", "box (x, y, w, h)", "detected", "score"]
-    return Table(f"{kind}: {_MEANING[kind]}, the most likely first", header, rows, left=4, notes=notes)
+    if any(row["suggestion"]["action"] == "settle" for row in found["examples"]):
+        notes.append("a or b: two labels of one object")
+    header = ["image", "label", "suggested box (x, y, w, h)", "detected", "score"]
+    return Table(f"{kind}: {_MEANING[kind]}, the most likely first", header, rows, left=3, notes=notes)
 
 
 def _images(found: Mapping[str, Any]) -> Table:
@@ -68,9 +71,22 @@ def _images(found: Mapping[str, Any]) -> Table:
         for row in images["worst"]
     ]
     more = images["suspicious"] - len(rows)
-    notes = [f"{more} more with a score < {found['suspect_below']:g} are not listed"] if more else []
-    title = f"{images['suspicious']} of {images['total']} images have labels that look wrong"
+    notes = [f"{more} more images with suspects are not listed"] if more else []
+    title = f"{images['suspicious']} of {images['total']} images hold suspects, the lowest image score first"
     return Table(title, ["image", "score", "overlooked", "swapped", "located"], rows, notes=notes)
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    """The class, and what it should be where that differs."""
+    own, suggested = row["category"], _short(row["suggestion"]["category"])
+    if own is None or own == row["suggestion"]["category"]:
+        return suggested
+    between = "or" if row["suggestion"]["action"] == "settle" else "->"
+    return f"{_short(own)} {between} {suggested}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _box(box: list[float]) -> str:
