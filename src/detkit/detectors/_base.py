@@ -7,7 +7,8 @@ A family is one file of this room; its name is the public name. It defines
 - `prepare(graph)` -> `Preparation`: how images are usually prepared for it (metadata first);
 - `decode(outputs, graph, settings)` -> one `Output` an image: boxes in network pixels;
 - `NEEDS_NMS`: whether boxes still overlap and are to be suppressed;
-- `feeds(graph, frames)` -> extra inputs (optional), for graphs that want more than the image.
+- `feeds(graph, frames)` -> extra inputs (optional), for graphs that want more than the image;
+- `SETTINGS`: names of `--set` keys that only this family reads (optional).
 """
 
 from __future__ import annotations

@@ -236,9 +236,10 @@ def open_detector(request: Request, device: str = "auto", *, single: bool = Fals
     """
     graph = read_graph(request.model)
     recognised = recognise(graph, request.family)
-    unknown = sorted(request.values.keys() - _KEYS - set(getattr(recognised.module, "SETTINGS", ())))
+    known = _KEYS | set(getattr(recognised.module, "SETTINGS", ()))
+    unknown = sorted(request.values.keys() - known)
     if unknown:
-        raise UsageError(f"--set {unknown[0]}: unknown key, known are {', '.join(sorted(_KEYS))}")
+        raise UsageError(f"--set {unknown[0]}: unknown key, known are {', '.join(sorted(known))}")
     preparation = changed(recognised.module.prepare(graph), request.values)
     preparation = _sized(preparation, graph, request.image_size)
     _refuse_looks(graph, preparation, request.looks)

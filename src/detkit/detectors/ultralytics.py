@@ -18,9 +18,10 @@ from detkit.detectors._graph import Graph, Port
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
 
-__all__ = ["NEEDS_NMS", "decode", "prepare", "recognise"]
+__all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
 NEEDS_NMS = True
+SETTINGS = ("task",)
 
 _TASKS = ("detect", "segment", "pose", "obb")
 

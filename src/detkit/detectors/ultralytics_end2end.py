@@ -19,9 +19,10 @@ from detkit.detectors._pieces import class_positions
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
 
-__all__ = ["NEEDS_NMS", "decode", "prepare", "recognise"]
+__all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
 NEEDS_NMS = False
+SETTINGS = ("task",)
 
 _TASKS = ("detect", "segment", "pose", "obb")
 #: Columns -> task, for graphs that say nothing: 6 + 17 keypoints of 3 is COCO's pose.

@@ -18,9 +18,10 @@ from detkit.detectors._pieces import class_positions
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
 
-__all__ = ["NEEDS_NMS", "decode", "prepare", "recognise"]
+__all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
 NEEDS_NMS = False
+SETTINGS = ("layout",)
 
 _QUERIES = 300
 

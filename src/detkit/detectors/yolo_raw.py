@@ -20,9 +20,10 @@ from detkit.detectors._graph import Graph, Port
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
 
-__all__ = ["NEEDS_NMS", "decode", "prepare", "recognise"]
+__all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
 NEEDS_NMS = True
+SETTINGS = ("anchor_unit", "softmax")
 
 #: Strides of the maps, by their number: YOLOv2, v3-tiny, v3, with an extra large one.
 _HEADS = {1: (32,), 2: (16, 32), 3: (8, 16, 32), 4: (8, 16, 32, 64)}

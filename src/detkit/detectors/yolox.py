@@ -19,9 +19,10 @@ from detkit.detectors._graph import Graph
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
 
-__all__ = ["NEEDS_NMS", "decode", "prepare", "recognise"]
+__all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
 NEEDS_NMS = True
+SETTINGS = ("decoded",)
 
 
 def recognise(graph: Graph) -> Probe:
