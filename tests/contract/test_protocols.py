@@ -21,6 +21,8 @@ from detkit.tables import Categories, Dataset, Detections, Images, Ragged, Shape
 ROOT = Path(__file__).resolve().parents[2]
 IOU_TYPES = ("bbox", "segm", "keypoints", "obb")
 CLASS_NAMES = ("person", "dog", "never there")
+#: AP of a class without a fault: where the curve ends at precision 0, half of the last step is lost.
+PERFECT_AP = {"ultralytics": 0.995, "ultralytics8": 0.995}
 #: What partly labelled truth states: every image was looked through for every class.
 LABELS = {"neg_category_ids": [1, 2, 3], "pos_category_ids": [], "not_exhaustive_category_ids": []}
 #: One object of each class in each image: 400, 2500 and 40000 square pixels are small, medium and large.
@@ -118,7 +120,8 @@ def test_an_unknown_overlap_is_a_wrong_request(name: str) -> None:
 def test_a_perfect_set_scores_one(case: tuple[str, str]) -> None:
     result = _evaluate(case, _found())
     scored = _defined(result)
-    assert scored == pytest.approx(dict.fromkeys(scored, 1.0), abs=1e-12)
+    expected = {name: PERFECT_AP.get(case[0], 1.0) if name.startswith("AP") else 1.0 for name in scored}
+    assert scored == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_set_that_finds_nothing_scores_zero(case: tuple[str, str]) -> None:
@@ -154,9 +157,10 @@ def test_false_positives_of_a_class_without_truth_change_nothing(case: tuple[str
 def test_a_class_with_truth_and_no_detection_is_zero_and_in_the_mean(case: tuple[str, str]) -> None:
     result = _evaluate(case, _found([0, 2, 4]))
     headline = protocols.get(*case).metrics[0].name
-    assert result.per_class[0].metrics["AP"] == pytest.approx(1.0, abs=1e-12)
+    perfect = PERFECT_AP.get(case[0], 1.0)
+    assert result.per_class[0].metrics["AP"] == pytest.approx(perfect, abs=1e-12)
     assert result.per_class[1].metrics["AP"] == 0.0
-    assert result.metrics[headline] == pytest.approx((1.0 + 0.0) / 2, abs=1e-12)
+    assert result.metrics[headline] == pytest.approx((perfect + 0.0) / 2, abs=1e-12)
 
 
 def test_a_truth_without_boxes_leaves_everything_undefined(case: tuple[str, str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from detkit import config, files, formats
 from detkit.api._analysing import chosen_analyses, with_analyses
+from detkit.api.explaining_gap import gap_of
 from detkit.api.tables import refuse_unusable
 from detkit.errors import CannotJudgeError, InputError, UsageError
 from detkit.findings import Finding
@@ -74,6 +75,8 @@ class EvaluationSettings:
         The predictions before NMS: tells what NMS removed.
     slices : mapping of str to sequence, or path-like, optional
         Slice name -> ids or file names of its images.
+    explain_gap : bool
+        Add what separates COCO's AP from Ultralytics', setting by setting.
     examples : int
         Single cases an analysis lists at most.
     """
@@ -115,6 +118,7 @@ class EvaluationSettings:
     beta: float = 1.0
     raw_predictions: str | Path | Detections | None = None
     slices: Mapping[str, Sequence[Any]] | str | Path | None = None
+    explain_gap: bool = False
     examples: int = 20
 
 
@@ -205,6 +209,8 @@ def evaluate(
             f"predictions cover {result.coverage.predicted} of {result.coverage.images} truth images, "
             f"less than the {settings.min_coverage:g} asked for"
         )
+    if settings.explain_gap:
+        result = replace(result, gap=gap_of(aligned, settings).to_dict())
     if settings.analyses:
         result = with_analyses(result, settings, raw=_raw(settings, options, everything))
     return result

@@ -99,6 +99,9 @@ def evaluate(
     layout: _options.Layout = None,
     drop_invalid: _options.DropInvalid = False,
     strict: Annotated[bool, typer.Option("--strict", help="Predictions outside the truth are an error.")] = False,
+    explain_gap: Annotated[
+        bool, typer.Option("--explain-gap", help="Say why Ultralytics' mAP differs from COCO's, setting by setting.")
+    ] = False,
     strict_parity: Annotated[
         bool, typer.Option("--strict-parity", help="Answer as pycocotools does even where it errs.")
     ] = False,
@@ -151,6 +154,7 @@ def evaluate(
         strict=strict,
         min_coverage=min_coverage,
         strict_parity=strict_parity,
+        explain_gap=explain_gap,
         with_partners=matches is not None,
         analyses=(
             *(_options.listed(analyses or None) or ()),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detkit.kernels.accumulate import accumulate as interpolated
 from detkit.kernels.match import FALSE, TRUE
 
-__all__ = ["area_under_curve", "curve", "eleven_point", "interpolated"]
+__all__ = ["area_under_curve", "curve", "eleven_point", "interpolated", "trapezoid", "trapezoid_to_end"]
 
 Array = NDArray[np.float64]
 
@@ -105,6 +105,80 @@ def eleven_point(
         See `detkit.kernels.accumulate.accumulate`.
     """
     return _each(_eleven, order, rank, outcome, truths, caps)
+
+
+def _under_line(precision: Array, recall: Array, tail: list[float]) -> float:
+    """Area by the trapezoid rule over 101 recalls, precision read off along straight lines of the envelope.
+
+    Precision is 1 at recall 0 and 0 at recall 1, and so a perfect class has 0.995.
+    """
+    if not len(recall):
+        return 0.0
+    mrec = np.concatenate([[0.0], recall, tail, [1.0]])
+    mpre = np.concatenate([[1.0], precision, np.zeros(len(tail)), [0.0]])
+    mpre = np.maximum.accumulate(mpre[::-1])[::-1]
+    heights = np.interp(np.linspace(0.0, 1.0, 101), mrec, mpre)
+    return float(np.sum(heights[1:] + heights[:-1]) / 200.0)
+
+
+def _to_last_recall(precision: Array, recall: Array) -> float:
+    return _under_line(precision, recall, [float(recall[-1])] if len(recall) else [])
+
+
+def _to_end(precision: Array, recall: Array) -> float:
+    return _under_line(precision, recall, [])
+
+
+def trapezoid(
+    order: NDArray[np.int64],
+    score: Array,
+    rank: NDArray[np.int32],
+    outcome: NDArray[np.uint8],
+    truths: NDArray[np.int64],
+    caps: NDArray[np.int64],
+    recall_thresholds: Array,
+) -> tuple[Array, Array, Array]:
+    """Area under straight lines between the points of the curve, up to the last recall that is reached.
+
+    Source: ultralytics 8.4.190, utils/metrics.py, compute_ap.
+
+    Parameters
+    ----------
+    order, score, rank, outcome, truths, caps, recall_thresholds
+        See `detkit.kernels.accumulate.accumulate`; scores and recall thresholds are not read.
+
+    Returns
+    -------
+    precision, recall, scores
+        See `detkit.kernels.accumulate.accumulate`.
+    """
+    return _each(_to_last_recall, order, rank, outcome, truths, caps)
+
+
+def trapezoid_to_end(
+    order: NDArray[np.int64],
+    score: Array,
+    rank: NDArray[np.int32],
+    outcome: NDArray[np.uint8],
+    truths: NDArray[np.int64],
+    caps: NDArray[np.int64],
+    recall_thresholds: Array,
+) -> tuple[Array, Array, Array]:
+    """The same with a line from the last recall that is reached to precision 0 at recall 1.
+
+    Source: ultralytics 8.3.253, utils/metrics.py, compute_ap.
+
+    Parameters
+    ----------
+    order, score, rank, outcome, truths, caps, recall_thresholds
+        See `detkit.kernels.accumulate.accumulate`; scores and recall thresholds are not read.
+
+    Returns
+    -------
+    precision, recall, scores
+        See `detkit.kernels.accumulate.accumulate`.
+    """
+    return _each(_to_end, order, rank, outcome, truths, caps)
 
 
 def _each(

@@ -126,10 +126,7 @@ def _operating(protocol: Protocol, classes: list[Any]) -> NDArray[np.float64] | 
         return None
     t = protocol.reference_threshold
     return protocol.operating_point(
-        [
-            (score[order], matched.outcome[0, t, order], int(truths[0]))
-            for score, matched, order, _, truths in classes
-        ]
+        [(score[order], matched.outcome[0, t, order], int(truths[0])) for score, matched, order, _, truths in classes]
     )
 
 

@@ -209,7 +209,7 @@ def _place(row: Metric, outcomes: Outcomes) -> _Place | None:
     """Where `metric_value` reads a row off; None where the row is undefined under these settings."""
     protocol = outcomes.protocol
     areas, caps = [a.name for a in protocol.area_ranges], protocol.max_detections
-    if row.area not in areas or row.cap >= len(caps):
+    if row.statistic in ("P", "R") or row.area not in areas or row.cap >= len(caps):
         return None
     cap = row.cap % len(caps)
     if protocol.strict_parity and row.named_cap is not None:

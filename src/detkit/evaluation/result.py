@@ -121,6 +121,8 @@ class Evaluation:
         Plain values of the analyses that were asked for, by name.
     intervals : mapping, optional
         Plain values of the metrics' intervals and how they were drawn.
+    gap : mapping, optional
+        Plain values of what separates COCO's figures from a training framework's.
     """
 
     protocol: Protocol
@@ -139,6 +141,7 @@ class Evaluation:
     matches: Mapping[str, str] | None = None
     analyses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     intervals: Mapping[str, Any] | None = None
+    gap: Mapping[str, Any] | None = None
 
     @property
     def precision(self) -> NDArray[np.float64]:
@@ -195,6 +198,7 @@ class Evaluation:
             },
             "matches": None if self.matches is None else dict(self.matches),
             **({"intervals": dict(self.intervals)} if self.intervals is not None else {}),
+            **({"gap": dict(self.gap)} if self.gap is not None else {}),
             **({"analyses": {name: dict(found) for name, found in self.analyses.items()}} if self.analyses else {}),
             "findings": [finding.to_dict() for finding in self.findings],
         }
@@ -267,9 +271,7 @@ def metric_value(row: Metric, protocol: Protocol, scored: Scored, classes: Seque
     return float(np.mean(defined)) if len(defined) else None
 
 
-def _at_operating_point(
-    row: Metric, protocol: Protocol, scored: Scored, classes: Sequence[int] | None
-) -> float | None:
+def _at_operating_point(row: Metric, protocol: Protocol, scored: Scored, classes: Sequence[int] | None) -> float | None:
     """Mean of the classes' precision or recall at the protocol's operating point."""
     if scored.operating is None or row.iou not in protocol.iou_thresholds:
         return None

@@ -8,6 +8,7 @@ import numpy as np
 
 from detkit.errors import CannotJudgeError, UsageError
 from detkit.evaluation.align import Aligned
+from detkit.evaluation.dropped import dropped_findings
 from detkit.evaluation.engine import score
 from detkit.evaluation.federated import as_read, unused_labels
 from detkit.evaluation.oriented import oriented_findings
@@ -63,6 +64,7 @@ def evaluate(
     findings += _boxes_of_outlines(detections, protocol)
     findings += oriented_findings(truth, detections, protocol)
     findings += unused_labels(truth, protocol)
+    findings += dropped_findings(truth, protocol)
     truth = as_read(_counted_keypoints(truth, protocol), protocol)
     if protocol.strict_parity:
         truth = as_reference_reads(truth)

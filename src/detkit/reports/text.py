@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from detkit.findings import plural
+from detkit.reports._gap import gap_lines
 from detkit.reports._table import number, printable, table
 from detkit.reports._tables import as_text
 from detkit.reports._verdict import headline
@@ -28,6 +29,8 @@ def render(result: Evaluation, gate: GateReport | None = None) -> str:
     """Header, classes, bands, analyses, verdict; under protocol coco the reference's summary lines end the text."""
     lines = _header(result)
     lines += ["", *_classes(result), "", *_bands(result), *_intervals(result), ""]
+    if result.gap is not None:
+        lines += [*gap_lines(result.gap), ""]
     for name, found in result.analyses.items():
         for shown in tables(name, found):
             lines += [*as_text(shown, _ROWS_SHOWN), ""]
@@ -123,7 +126,7 @@ def _short(results: set[str]) -> dict[str, str]:
 def summary_lines(result: Evaluation) -> list[str]:
     """The headline: under protocol coco the lines of `COCOeval.summarize()`, byte for byte."""
     protocol = result.protocol
-    if protocol.match_rule != "greedy":
+    if protocol.match_rule != "greedy" or protocol.operating_point is not None:
         lines = [f"{name} = {number(value)}" for name, value in result.metrics.items()]
         return lines[1:] + lines[:1]
     from detkit.evaluation.result import metric_rows
