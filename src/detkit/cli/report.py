@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from detkit.cli import _console, _options
 from detkit.cli._write import check_outputs
+from detkit.errors import UsageError
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
@@ -30,7 +32,9 @@ def report(
     raw: _options.RawPredictions = None,
     slices: _options.Slices = None,
     level: _options.Level = 0.95,
-    bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Replicates of intervals; 0 for none.")] = 500,
+    bootstrap: Annotated[
+        int | None, typer.Option("--bootstrap", min=0, help="Replicates of intervals, by default 500; 0 for none.")
+    ] = None,
     seed: _options.Seed = 0,
     groups: _options.Groups = None,
     compare: Annotated[
@@ -104,9 +108,9 @@ def report(
     demands = api.load_rules(rules) if rules else []
     with _console.working("scoring"):
         result = api.evaluate(truth, predictions, settings)
-    drawn: dict[str, Any] = {"level": level, "replicates": bootstrap, "seed": seed, "groups": groups}
+    drawn: dict[str, Any] = {"level": level, "replicates": bootstrap or 500, "seed": seed, "groups": groups}
     with _console.working("resampling"):
-        result = api.with_intervals(result, **drawn) if bootstrap else result
+        result = result if bootstrap == 0 else _resampled(result, drawn, wanted=bootstrap is not None)
         other = None if compare is None else api.compare(truth, compare, predictions, settings=plain, **drawn)
     _console.findings(result.findings)
     verdict = api.gate({"result": result}, demands) if demands else None
@@ -126,6 +130,19 @@ def report(
     _also(result, suspects_out, relabel, suspects_limit, plots, overwrite=overwrite)
     if verdict is not None:
         raise typer.Exit(verdict.exit_code)
+
+
+def _resampled(result: Evaluation, drawn: Mapping[str, Any], *, wanted: bool) -> Evaluation:
+    """With intervals; where the protocol has none and nobody asked for them, without, and it is said."""
+    from detkit import api
+
+    try:
+        return api.with_intervals(result, **drawn)
+    except UsageError as error:
+        if wanted:
+            raise
+        _console.status(f"no intervals: {error}")
+        return result
 
 
 def _also(

@@ -32,6 +32,7 @@ __all__ = [
     "render_model",
     "render_overlaps",
     "render_page",
+    "render_split",
     "render_stats",
     "write_columns",
     "write_plots",
@@ -123,6 +124,13 @@ def render_gate(verdict: GateReport, format: str = "text") -> str:
         return _as_json(verdict.to_dict())
     lines: list[str] = registry.load(_ROOM, format).gate_lines(verdict)
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def render_split(details: Mapping[str, Any]) -> str:
+    """What splitting a dataset did to its classes, as plain text; `details` as `detkit.split` returns them."""
+    from detkit.reports._split import text
+
+    return text(details)
 
 
 def render_stats(found: Stats, format: str = "text") -> str:

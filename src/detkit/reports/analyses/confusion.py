@@ -70,7 +70,7 @@ def _classes(found: Mapping[str, Any], at: str) -> Table:
         f"{left_out['detections_below_threshold']} below the score threshold"
     ]
     if left_out["detections_unscored"]:
-        notes.append(f"outside: {left_out['detections_beyond_cap']} detections that the protocol does not score")
+        notes.append(f"outside: {left_out['detections_unscored']} detections that the protocol does not score")
     header = ["class", "truths", "right", "as another", "missed", "detections", "on nothing"]
     return Table(f"what became of each class, most errors first ({at})", header, rows, notes=notes)
 

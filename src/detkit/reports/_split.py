@@ -1,0 +1,83 @@
+"""How alike splits are, as plain text: sizes and distances, then classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detkit.reports._table import table
+
+__all__ = ["text"]
+
+_CLASSES = 25
+_COLUMNS = 4
+
+
+def text(details: Mapping[str, Any]) -> str:
+    """Tables of the `details` that splitting returns.
+
+    The first has a line a split, the second a line a class: its share of all boxes, then of the boxes of each split,
+    and the largest gap between its boxes' share in a split and the split's ratio, beside that of chance.
+    """
+    splits, classes = details["splits"], details["classes"]
+    groups = details["groups"]
+    lines = [_method(details), ""]
+    header = ["split", "ratio", "images", "no boxes", "boxes", "absent", "distance", "at random"]
+    rows = [
+        [
+            *(s["name"], f"{s['ratio']:.4g}", str(s["images"]), str(s["negatives"]), str(s["boxes"])),
+            *(str(len(s["absent"])), _number(s["distance"]), _number(s["random_distance"])),
+        ]
+        for s in splits
+    ]
+    lines += table(header, rows)
+    if groups["of_several_images"]:
+        lines.append(f"groups: {groups['count']}, {groups['of_several_images']} of several images, largest "
+                     f"{groups['largest']}; cut: {details['leaks']['groups']}")  # fmt: skip
+    named = [s["name"] for s in splits][:_COLUMNS]
+    with_boxes = sorted((c for c in classes if c["boxes"]), key=lambda c: -c["boxes"])
+    rows = [_class(c, named) for c in with_boxes[:_CLASSES]]
+    lines += ["", *table(["class", "boxes", "whole", *named, "gap", "at random"], rows)]
+    left = []
+    if len(with_boxes) > _CLASSES:
+        left.append(f"{len(with_boxes) - _CLASSES} more classes")
+    if len(splits) > len(named):
+        left.append(f"{len(splits) - len(named)} more splits")
+    if left:
+        lines.append(f"and {', '.join(left)}: --json has them all")
+    least = 1 / min(s["ratio"] for s in splits)
+    common = [c for c in with_boxes if c["boxes"] >= least - 1e-9]
+    mean = [_mean([c[key] for c in common]) for key in ("gap", "random_gap")]
+    what = "all classes" if len(common) == len(with_boxes) else f"{len(common)} classes of {least:.0f} boxes or more"
+    lines.append(f"mean gap over {what}: {_percent(mean[0])}, at random {_percent(mean[1])}")
+    return "\n".join(lines) + "\n"
+
+
+def _method(details: Mapping[str, Any]) -> str:
+    method = details["method"]
+    way = {
+        "stable": "stable: by hash of each group's name, adding images moves none",
+        "random": "random",
+        "stratified": f"stratified by {method['stratify']}",
+    }[method["way"]]
+    kept = f", {method['kept']} images kept where they were" if method["kept"] else ""
+    return f"{way}, seed {method['seed']}{kept}"
+
+
+def _class(row: Mapping[str, Any], named: Sequence[str]) -> list[str]:
+    parts = [_percent(row["splits"][name]["share"]) for name in named]
+    whole = [row["name"], str(row["boxes"]), _percent(row["share"])]
+    return [*whole, *parts, _percent(row["gap"]), _percent(row["random_gap"])]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
