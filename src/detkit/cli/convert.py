@@ -17,7 +17,7 @@ def convert(
     source: Annotated[Path, typer.Argument(help="Dataset or predictions, any format.", show_default=False)],
     target: Annotated[Path, typer.Argument(help="File or folder to write.", show_default=False)],
     to: Annotated[
-        str | None, typer.Option("--to", help="Target format: coco, yolo, voc, csv, parquet.", show_default=False)
+        str | None, typer.Option("--to", help="Target format; by default told by the suffix.", show_default=False)
     ] = None,
     source_format: _options.FromFormat = "auto",
     kind: Annotated[

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detkit import files, registry
 from detkit.errors import DetkitError, InputError, UsageError
 from detkit.findings import Finding, Loss
-from detkit.formats._archive import opened
+from detkit.formats._archive import broken_start, existing, opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
 from detkit.formats._loss import count_written, generic_losses
@@ -97,8 +97,9 @@ def detect(path: str | Path, kind: Kind) -> str:
     InputError
         Missing or unreadable path, no format or several; the message says what each one lacked.
     """
-    path = _existing(path)
-    probes = {name: registry.load(_ROOM, name).detect(path, kind) for name in names(kind)}
+    path = existing(path)
+    with opened(path) as place:
+        probes = {name: _probe(name, place, kind) for name in names(kind)}
     found = [name for name, probe in probes.items() if probe.matches]
     if len(found) == 1:
         return found[0]
@@ -109,10 +110,19 @@ def detect(path: str | Path, kind: Kind) -> str:
         raise InputError(
             f"several formats fit as {what}: {', '.join(found)}\n{reasons}", path=path, hint=f"name one with {flag}"
         )
-    broken = _unreadable(path)
+    broken = broken_start(path)
     if broken is not None:
         raise InputError(broken, path=path)
     raise InputError(f"not recognised as {what} of any known format\n{reasons}", path=path)
+
+
+def _probe(name: str, place: Path, kind: Kind) -> Probe:
+    """What a format says of a path; what it cannot even look into is not its own."""
+    try:
+        probe: Probe = registry.load(_ROOM, name).detect(place, kind)
+    except InputError as error:
+        return Probe(False, str(error).splitlines()[0])
+    return probe
 
 
 def read_dataset(path: str | Path, format: str = "auto", options: ReadOptions | None = None) -> Dataset:
@@ -151,7 +161,7 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     """Class names in the order of their numbers, from a text, YAML or JSON file."""
     from detkit.formats._names import read_names as read
 
-    found = read(_existing(path))
+    found = read(existing(path))
     if not found:
         raise InputError("holds no class names, expected one a line", path=path)
     return found
@@ -335,30 +345,11 @@ def _function(name: str, kind: Kind, action: str) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    try:
-        if not path.exists():
-            raise InputError("no such file or folder", path=path)
-        if not (path.is_dir() or path.is_file()):
-            raise InputError("neither a file nor a folder", path=path)
-        if path.is_file():
-            with path.open("rb"):
-                pass
-        else:
-            next(path.iterdir(), None)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
-    except ValueError as error:
-        raise InputError(f"not a usable path: {error}", path=repr(str(path))) from error
-    return path
-
-
 def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None) -> Any:
     """The table; what is said of the inside of an archive names the archive, not the place it was unpacked to."""
     if options is not None and options.images_dir is not None and not options.images_dir.is_dir():
         raise InputError("no such folder of images", path=options.images_dir)
-    with opened(_existing(path)) as place:
+    with opened(existing(path)) as place:
         inside, outside = str(place), str(path)
         try:
             name = detect(place, kind) if format == "auto" else format
@@ -375,18 +366,3 @@ def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None
 def _renamed(finding: Finding, inside: str, outside: str) -> Finding:
     file = None if finding.file is None else finding.file.replace(inside, outside)
     return replace(finding, file=file, message=finding.message.replace(inside, outside))
-
-
-def _unreadable(path: Path) -> str | None:
-    """Why no format can be told from this file, where its first bytes show that."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as handle:
-        start = handle.read(4096)
-    if not start.strip() and path.stat().st_size <= len(start):
-        return "is empty"
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "is UTF-16 text, expected UTF-8"
-    if path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz"):
-        return "is no archive that can be opened (truncated?)"
-    return None

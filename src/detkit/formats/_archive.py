@@ -7,14 +7,14 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from detkit.errors import InputError
 from detkit.formats._images import is_inside
 
-__all__ = ["opened"]
+__all__ = ["broken_start", "existing", "opened"]
 
 _LIMIT_BYTES = 64 * 2**30
 _LIMIT_RATIO = 200
@@ -40,6 +40,18 @@ def opened(path: Path) -> Iterator[Path]:
     else:
         yield path
         return
+    stat = path.stat()
+    key = (path.resolve(), stat.st_size, stat.st_mtime_ns)
+    if key not in _UNPACKED:
+        _UNPACKED[key] = _unpacked(path, unpack)
+    yield _UNPACKED[key]
+
+
+#: Archives are unpacked once in a process: recognised and read from the same folder.
+_UNPACKED: dict[tuple[Path, int, int], Path] = {}
+
+
+def _unpacked(path: Path, unpack: Callable[[Path, Path], None]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="detkit-archive-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
@@ -48,7 +60,7 @@ def opened(path: Path) -> Iterator[Path]:
         raise InputError(f"damaged archive: {error}", path=path) from error
     entries = [e for e in folder.iterdir() if e.name not in ("__MACOSX", ".DS_Store")]
     single = len(entries) == 1 and entries[0].is_dir() and entries[0].name.lower() not in _MEANINGFUL
-    yield entries[0] if single else folder
+    return entries[0] if single else folder
 
 
 _MEANINGFUL = frozenset(("annotations", "labels", "images", "train", "val", "valid", "test", "imagesets"))
@@ -75,3 +87,43 @@ def _check(path: Path, names: list[str], total: int) -> None:
     allowed = min(_LIMIT_BYTES, max(2**30, path.stat().st_size * _LIMIT_RATIO))
     if total > allowed or len(names) > _LIMIT_FILES:
         raise InputError(f"unpacks to {total} bytes in {len(names)} files, more than is taken for sane", path=path)
+
+
+def existing(path: str | Path) -> Path:
+    """The path, once it is known to be a file or folder that can be read.
+
+    Raises
+    ------
+    InputError
+    """
+    path = Path(path)
+    try:
+        if not path.exists():
+            raise InputError("no such file or folder", path=path)
+        if not (path.is_dir() or path.is_file()):
+            raise InputError("neither a file nor a folder", path=path)
+        if path.is_file():
+            with path.open("rb"):
+                pass
+        else:
+            next(path.iterdir(), None)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+    except ValueError as error:
+        raise InputError(f"not a usable path: {error}", path=repr(str(path))) from error
+    return path
+
+
+def broken_start(path: Path) -> str | None:
+    """Why no format can be told from this file, where its first bytes show that."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as handle:
+        start = handle.read(4096)
+    if not start.strip() and path.stat().st_size <= len(start):
+        return "is empty"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "is UTF-16 text, expected UTF-8"
+    if path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz"):
+        return "is no archive that can be opened (truncated?)"
+    return None

@@ -14,6 +14,7 @@ from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._coco_json import outline
 from detkit.formats._images import SUFFIXES, ImageFinder, is_inside
+from detkit.formats._lvis_images import is_lvis
 
 __all__ = ["UNASSIGNED", "SplitFile", "dataset_files", "find_images", "fits_file", "looks_like_dataset", "split_of"]
 
@@ -46,6 +47,8 @@ def looks_like_dataset(path: Path) -> tuple[bool, str]:
         return False, "no top-level list `images`"
     if images and not any(isinstance(i, dict) and ("id" in i or "file_name" in i) for i in images):
         return False, "`images` holds no objects with `id` or `file_name`"
+    if is_lvis(images):
+        return False, "images have `coco_url` and no `file_name`: this is LVIS (format `lvis`)"
     if "annotations" in found.sections and found.sections["annotations"] is None:
         return False, "`annotations` is not a list"
     return True, "a JSON object with `images` and `annotations`"

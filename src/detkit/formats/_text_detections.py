@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,10 +36,12 @@ from detkit.formats._text_oriented import (
 from detkit.formats._voc_classes import class_number, classes_of
 from detkit.formats._voc_rows import TextFile, TextRows, list_text_files, parse_files
 from detkit.formats._voc_sizes import find_sizes
+from detkit.formats._widerface_text import probe_result
 from detkit.tables import Detections, Images, Source, Units
 
 __all__ = ["probe", "read_text_detections"]
 
+_DOTA_RESULTS = re.compile(r"Task[12]_.+")
 _SAMPLE = 200
 _HINT_CONFIDENCE = "write the confidences too: Ultralytics needs `save_txt=True save_conf=True`"
 
@@ -72,11 +75,15 @@ def _classify(path: Path) -> tuple[bool | None, str]:
     found = list_text_files(path)
     if not found:
         return None, "no .txt file in the folder"
+    if all(_DOTA_RESULTS.fullmatch(f.name) for f in found):
+        return None, "files Task1_<class>.txt, which are DOTA's results"
     if _says_yolo(path):
         return True, "detkit.json says these are YOLO predictions"
     filled = [f for f in found if _has_content(f.path)]
     if not filled:
         return True, f"{len(found)} .txt files, all empty"
+    if probe_result(filled[0].path)[0]:
+        return None, "results of WIDER FACE (format `widerface`): a name and a count before the rows"
     rows = parse_files(filled[:_SAMPLE], 5, flag="track")
     if _look_oriented(rows) and is_oriented(corner_columns(filled[:_SAMPLE])):
         return True, "rows are a class number and four corners, as YOLO tools write oriented boxes"

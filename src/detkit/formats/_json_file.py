@@ -1,0 +1,111 @@
+"""Small JSON files of annotation tools: read with patience (byte order mark, NaN), written the same way every time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from detkit.errors import InputError
+from detkit.formats._coco_json import outline
+
+__all__ = ["as_number", "as_numbers", "names_in", "read_json", "read_many", "write_json"]
+
+_BOM = b"\xef\xbb\xbf"
+#: Bytes from which a file is looked at before it is read.
+_LARGE = 1_000_000
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file; `NaN` and `Infinity` are read, for the caller to refuse where they stand.
+
+    Raises
+    ------
+    InputError
+        Unreadable, empty, not UTF-8 or not JSON.
+    """
+    import msgspec
+
+    try:
+        data = path.read_bytes().removeprefix(_BOM)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+    if not data.strip():
+        raise InputError("is empty, expected JSON", path=path)
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputError(f"not a text file in UTF-8 (byte {error.start})", path=path) from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"not JSON: {error.msg}", path=path, place=f"line {error.lineno}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}", path=path) from None
+
+
+def names_in(path: Path) -> frozenset[str] | None:
+    """Names in a large file's top-level object, or in the first record of its list; None where that is not known.
+
+    Nothing is built: a file of hundreds of megabytes is told to be another format's at a glance. Small files, and
+    what is no JSON to the letter, are not known: reading them decides.
+    """
+    import msgspec
+
+    try:
+        if path.stat().st_size < _LARGE:
+            return None
+        found = outline(path, whole=False)
+        if found.kind != "object":
+            first = next(iter(found.sections.get("") or ()), None)
+            return frozenset(first) if isinstance(first, dict) else frozenset()
+        data = path.read_bytes().removeprefix(_BOM)
+        return frozenset(msgspec.json.decode(data, type=dict[str, msgspec.Raw]))
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def read_many(paths: Sequence[Path], jobs: int) -> list[Any]:
+    """The values of many files, an `InputError` in place of each that cannot be read."""
+
+    def one(path: Path) -> Any:
+        try:
+            return read_json(path)
+        except InputError as error:
+            return error
+
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        return list(pool.map(one, paths, chunksize=32))
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write a value, indented, UTF-8, a line end at the end."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((text + "\n").encode("utf-8", "surrogatepass"))
+
+
+def as_number(value: Any) -> float | None:
+    """A finite number, also one written as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and "_" in value:
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if abs(number) < float("inf") else None
+
+
+def as_numbers(values: Any, count: int | None = None) -> list[float] | None:
+    """A list of finite numbers, of this length where one is given; None for anything else."""
+    if not isinstance(values, (list, tuple)) or (count is not None and len(values) != count):
+        return None
+    numbers = [as_number(v) for v in values]
+    known = [n for n in numbers if n is not None]
+    return known if len(known) == len(numbers) else None

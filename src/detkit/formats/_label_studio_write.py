@@ -1,0 +1,206 @@
+"""A table as Label Studio's tasks, with the labelling configuration that a project needs for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.findings import Loss
+from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._images import place
+from detkit.formats._json_file import write_json
+from detkit.formats._label_studio_read import ORIENTED
+from detkit.formats._manifest import write_manifest
+from detkit.formats._turned import turned_boxes
+from detkit.formats._voc_names import image_names
+from detkit.formats._writing import (
+    Outlines,
+    image_targets,
+    kept_rows,
+    plain,
+    require_pixels,
+    require_sizes,
+    stated_attributes,
+)
+from detkit.tables import Dataset, Detections, Shapes
+
+__all__ = ["write_label_studio"]
+
+_CONTROLS = {
+    "label": ("RectangleLabels", 'canRotate="false"'),
+    ORIENTED: ("RectangleLabels", 'canRotate="true"'),
+    "polygon": ("PolygonLabels", ""),
+}
+
+
+def write_label_studio(
+    table: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities
+) -> list[Loss]:
+    """Write `tasks.json`, `label_config.xml` and `detkit.json`.
+
+    Parameters
+    ----------
+    table : Dataset or Detections
+    target : Path
+        An empty folder.
+    options : WriteOptions
+    holds : Capabilities
+
+    Returns
+    -------
+    list of Loss
+        Beyond what the capabilities say.
+
+    Raises
+    ------
+    InputError
+        Image sizes unknown: coordinates are percents.
+    """
+    require_pixels(table, "Label Studio")
+    require_sizes(table.images, "Label Studio")
+    names, losses = image_names(table.images)
+    writer = _Writer(table, options, holds)
+    write_json([writer.task(position, name) for position, name in enumerate(names)], target / "tasks.json")
+    text = writer.configuration()
+    (target / "label_config.xml").write_text(text, encoding="utf-8", newline="\n")
+    kind = "dataset" if isinstance(table, Dataset) else "detections"
+    write_manifest(target, "label_studio", kind, table.categories)
+    place(table.images, image_targets(table.images, names, target / "images"), options.place_images or "leave")
+    return losses + writer.losses()
+
+
+class _Writer:
+    """Builds one task after another."""
+
+    def __init__(self, table: Dataset | Detections, options: WriteOptions, holds: Capabilities) -> None:
+        rows = table.annotations if isinstance(table, Dataset) else table
+        self.table = table
+        self.offsets, self.keep = table.offsets.tolist(), kept_rows(table, holds, options).tolist()
+        self.xywh, self.category = rows.xywh.tolist(), rows.category_index.tolist()
+        self.outlines = Outlines(table, options)
+        self.attributes = stated_attributes(table)
+        self.score = table.score.tolist() if isinstance(table, Detections) else None
+        self.flags: list[tuple[str, list[bool]]] = []
+        if isinstance(table, Dataset):
+            data = table.annotations
+            columns = (("difficult", data.is_ignored), ("is_crowd", data.is_crowd))
+            self.flags = [(name, values.tolist()) for name, values in columns if values.any()]
+        self.used: dict[str, None] = {"label": None}
+        self.about: dict[str, str] = {}
+        self.masks = self.skewed = self.coerced = 0
+
+    def task(self, position: int, name: str) -> dict[str, Any]:
+        """The task of the image at a position."""
+        width, height = self.table.images.sizes[position].tolist()
+        data = {"image": f"/data/local-files/?d={quote(name)}", "width": plain(width), "height": plain(height)}
+        rows = [row for row in range(*self.offsets[position : position + 2]) if self.keep[row]]
+        results = [result for row in rows for result in self._results(row, width, height)]
+        if self.score is None:
+            return {"id": position + 1, "data": data, "annotations": [{"result": results}]}
+        scores = [self.score[row] for row in rows]
+        entry = {"model_version": "detkit", "result": results}
+        if scores:
+            entry["score"] = sum(scores) / len(scores)
+        return {"id": position + 1, "data": data, "predictions": [entry]}
+
+    def _results(self, row: int, width: float, height: float) -> list[dict[str, Any]]:
+        label = self.table.categories.names[self.category[row]]
+        values = self._values(row, np.array([width, height]))
+        found = []
+        for part, (control, value) in enumerate(values):
+            self.used[control] = None
+            kind = _CONTROLS[control][0].lower()
+            region = {
+                "id": f"r{row}" if part == 0 else f"r{row}_{part}",
+                "type": kind,
+                "from_name": control,
+                "to_name": "image",
+                "original_width": plain(width),
+                "original_height": plain(height),
+                "image_rotation": 0,
+                "value": {**value, kind: [label]},
+            }
+            if part:
+                region["parentID"] = f"r{row}"
+            if self.score is not None:
+                region["score"] = self.score[row]
+            found.append(region)
+        return found + self._described(row)
+
+    def _values(self, row: int, size: NDArray[np.float64]) -> list[tuple[str, dict[str, Any]]]:
+        """Control and coordinates of a row's regions, in percent."""
+        rings = self.outlines.rings(row)
+        shapes = self.outlines.shapes
+        self.masks += shapes is not None and shapes.kind[row] == Shapes.RLE
+        if rings and self.outlines.is_oriented(row):
+            boxes, is_rectangle = turned_boxes(rings[0][None])
+            if is_rectangle[0]:
+                x, y, w, h, degrees = boxes[0].tolist()
+                return [(ORIENTED, _percents((x, y, w, h), size) | {"rotation": plain(degrees % 360)})]
+            self.skewed += 1
+        if rings:
+            points = [(ring / size * 100).tolist() for ring in rings]
+            return [("polygon", {"points": p, "closed": True}) for p in points]
+        return [("label", _percents(self.xywh[row], size) | {"rotation": 0})]
+
+    def _described(self, row: int) -> list[dict[str, Any]]:
+        """Flags and attributes of a region, as results with its id."""
+        stated: dict[str, Any] = {name: values[row] for name, values in self.flags if values[row]}
+        found = []
+        for name, value in (stated | self.attributes(row)).items():
+            kind, content = self._content(value)
+            self.about.setdefault(name, kind)
+            found.append(
+                {
+                    "id": f"r{row}",
+                    "type": kind,
+                    "from_name": name,
+                    "to_name": "image",
+                    "value": {"text" if kind == "textarea" else kind: content},
+                }
+            )
+        return found
+
+    def _content(self, value: Any) -> tuple[str, Any]:
+        if isinstance(value, bool):
+            return "choices", ["true" if value else "false"]
+        if isinstance(value, (int, float)):
+            return "number", value
+        self.coerced += not isinstance(value, str)
+        return "textarea", [str(value)]
+
+    def configuration(self) -> str:
+        """The labelling configuration: paste it into the project before the tasks are imported."""
+        lines = ["<View>", '  <Image name="image" value="$image"/>']
+        for control in self.used:
+            tag, more = _CONTROLS[control]
+            lines.append(f'  <{tag} name="{control}" toName="image"{f" {more}" if more else ""}>')
+            lines += [f"    <Label value={quoteattr(name)}/>" for name in self.table.categories.names]
+            lines.append(f"  </{tag}>")
+        for name, kind in self.about.items():
+            tag = {"choices": "Choices", "number": "Number", "textarea": "TextArea"}[kind]
+            head = f'  <{tag} name={quoteattr(name)} toName="image" perRegion="true"'
+            if kind == "choices":
+                lines += [f"{head}>", '    <Choice value="true"/>', '    <Choice value="false"/>', f"  </{tag}>"]
+            else:
+                lines.append(f"{head}/>")
+        return "\n".join([*lines, "</View>", ""])
+
+    def losses(self) -> list[Loss]:
+        """What writing changed."""
+        found = [
+            Loss("run-length masks", "turned into boxes", self.masks),
+            Loss("oriented boxes that are no rectangles", "written as polygons", self.skewed),
+            Loss("attribute values that are no text, number or flag", "written as text", self.coerced),
+        ]
+        return [*self.outlines.losses(), *(loss for loss in found if loss.count)]
+
+
+def _percents(box: Any, size: NDArray[np.float64]) -> dict[str, Any]:
+    values = np.asarray(box, np.float64) / np.tile(size, 2) * 100
+    return dict(zip(("x", "y", "width", "height"), values.tolist(), strict=True))

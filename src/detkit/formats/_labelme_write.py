@@ -1,0 +1,180 @@
+"""A table as LabelMe's JSON files, one an image."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.findings import Loss
+from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._images import place
+from detkit.formats._json_file import write_json
+from detkit.formats._manifest import write_manifest
+from detkit.formats._mask_windows import window_of
+from detkit.formats._writing import (
+    Outlines,
+    distinct,
+    edges,
+    ignored_rows,
+    image_targets,
+    kept_rows,
+    lost_extra,
+    plain,
+    require_pixels,
+    stated_attributes,
+)
+from detkit.tables import Dataset, Detections
+
+__all__ = ["write_labelme"]
+
+#: The version of labelme whose files these are like.
+_VERSION = "5.5.0"
+_OWN_IMAGE = frozenset(("version", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"))
+_OWN_SHAPE = frozenset(("label", "points", "shape_type", "mask", "difficult", "score", "attributes"))
+
+
+def write_labelme(table: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+    """Write a JSON file for each image, the images beside them, and `detkit.json`.
+
+    Parameters
+    ----------
+    table : Dataset or Detections
+    target : Path
+        An empty folder.
+    options : WriteOptions
+    holds : Capabilities
+
+    Returns
+    -------
+    list of Loss
+        Beyond what the capabilities say.
+
+    Raises
+    ------
+    InputError
+        Shares of images whose sizes are unknown, or image names that are no file names.
+    """
+    require_pixels(table, "LabelMe")
+    names, labels, losses = distinct(table.images, ".json")
+    writer = _Writer(table, options, holds)
+    for position, (name, label) in enumerate(zip(names, labels, strict=True)):
+        write_json(writer.document(position, name), target / label)
+    kind = "dataset" if isinstance(table, Dataset) else "detections"
+    write_manifest(target, "labelme", kind, table.categories)
+    place(table.images, image_targets(table.images, names, target), options.place_images or "leave")
+    if isinstance(table, Dataset):
+        losses += lost_extra(table, images=False)
+    return losses + writer.losses()
+
+
+class _Writer:
+    """Builds the content of one file after another."""
+
+    def __init__(self, table: Dataset | Detections, options: WriteOptions, holds: Capabilities) -> None:
+        self.table = table
+        rows = table.annotations if isinstance(table, Dataset) else table
+        self.offsets = table.offsets.tolist()
+        self.keep = kept_rows(table, holds, options).tolist()
+        self.edges = edges(rows.xywh).tolist()
+        self.category = rows.category_index.tolist()
+        self.outlines = Outlines(table, options)
+        self.score = table.score.tolist() if isinstance(table, Detections) else None
+        self.ignored = ignored_rows(table, holds, options).tolist() if isinstance(table, Dataset) else None
+        self.attributes = stated_attributes(table)
+        self.extra: Mapping[int, Mapping[str, Any]] = rows.extra if isinstance(table, Dataset) else {}
+        self.masks = 0
+
+    def document(self, position: int, name: str) -> dict[str, Any]:
+        """Content of the file of the image at a position."""
+        images = self.table.images
+        width, height = images.sizes[position].tolist()
+        extra = images.extra.get(position, {}) if isinstance(self.table, Dataset) else {}
+        shapes: list[dict[str, Any]] = []
+        used = {self.extra.get(r, {}).get("group_id") for r in range(*self.offsets[position : position + 2])}
+        for row in range(*self.offsets[position : position + 2]):
+            if self.keep[row]:
+                shapes += self._shapes(row, used)
+        return {
+            "version": _VERSION,
+            "flags": extra.get("flags") or {},
+            "shapes": shapes,
+            "imagePath": PurePosixPath(name).name,
+            "imageData": None,
+            "imageHeight": None if math.isnan(height) else plain(height),
+            "imageWidth": None if math.isnan(width) else plain(width),
+            **{k: v for k, v in extra.items() if k not in _OWN_IMAGE | {"flags"}},
+        }
+
+    def _shapes(self, row: int, used: set[Any]) -> list[dict[str, Any]]:
+        mask = self.outlines.mask(row)
+        if mask is not None:
+            window = window_of(mask)
+            if window is not None:
+                self.masks += 1
+                return [self._masked(row, *window)]
+        rings = self.outlines.rings(row)
+        if not rings:
+            left, top, right, bottom = self.edges[row]
+            return [self._shape(row, "rectangle", [[left, top], [right, bottom]])]
+        if len(rings) == 1 and self.outlines.is_oriented(row):
+            return [self._turned(row, rings[0])]
+        shapes = [self._shape(row, "polygon", ring.tolist()) for ring in rings]
+        if len(shapes) > 1:
+            group = shapes[0]["group_id"]
+            if group is None:
+                group = next(n for n in range(1, len(used) + 2) if n not in used)
+                used.add(group)
+            for shape in shapes:
+                shape["group_id"] = group
+        return shapes
+
+    def _turned(self, row: int, ring: NDArray[np.float64]) -> dict[str, Any]:
+        shape = self._shape(row, "rotation", ring.tolist())
+        (x1, y1), (x2, y2) = ring[:2].tolist()
+        shape.setdefault("direction", round(math.atan2(y2 - y1, x2 - x1) % (2 * math.pi), 9))
+        return shape
+
+    def _masked(self, row: int, left: int, top: int, window: NDArray[np.bool_]) -> dict[str, Any]:
+        from PIL import Image
+
+        out = io.BytesIO()
+        Image.fromarray(window.astype(np.uint8) * 255).save(out, format="PNG")
+        height, width = window.shape
+        shape = self._shape(row, "mask", [[left, top], [left + width - 1, top + height - 1]])
+        shape["mask"] = base64.b64encode(out.getvalue()).decode("ascii")
+        return shape
+
+    def _shape(self, row: int, kind: str, points: list[list[float]]) -> dict[str, Any]:
+        own = self.extra.get(row, {})
+        shape: dict[str, Any] = {
+            "label": self.table.categories.names[self.category[row]],
+            "points": [[plain(x), plain(y)] for x, y in points],
+            "group_id": own.get("group_id"),
+            "description": own.get("description", ""),
+            "shape_type": kind,
+            "flags": own.get("flags", {}),
+            "mask": None,
+        }
+        if self.score is not None:
+            shape["score"] = self.score[row]
+        if self.ignored is not None and self.ignored[row]:
+            shape["difficult"] = True
+        attributes = self.attributes(row)
+        if attributes:
+            shape["attributes"] = attributes
+        return shape | {k: v for k, v in own.items() if k not in _OWN_SHAPE and k not in shape}
+
+    def losses(self) -> list[Loss]:
+        """What writing changed."""
+        found = self.outlines.losses()
+        if self.masks:
+            text = "written as mask shapes (their boxes are the masks' when read back)"
+            found.append(Loss("run-length masks", text, self.masks))
+        return found

@@ -1,0 +1,48 @@
+"""Every fixture of every format is recognised as that format and as no other, without a flag."""
+
+from pathlib import Path
+
+import pytest
+
+from detkit import formats, registry
+from detkit.formats._base import Kind
+
+FIXTURES = Path(__file__).resolve().parents[3] / "fixtures/formats"
+NAMES = formats.names()
+CASES = [case for name in NAMES for case in sorted((FIXTURES / name).glob("*")) if case.is_dir()]
+#: Text predictions are `yolo` or `voc` by their columns: the fixtures of both stand under `voc` and `yolo`.
+SHARED = {"yolo": {"yolo", "voc"}, "voc": {"yolo", "voc"}}
+#: Damaged on purpose, or known with the help of a flag only.
+NOT_RECOGNISED = {
+    ("coco", "truncated"),
+    ("csv", "missing_column"),
+    ("parquet", "missing_column"),
+    ("parquet", "bad_rows"),
+    ("yolo", "messy"),
+    ("yolo", "no_images"),
+    ("yolo", "unnamed"),
+}
+
+
+def recognised(path: Path, kind: Kind) -> set[str]:
+    """Names of the formats that a path is taken for."""
+    able = formats.names(kind)
+    return {n for n in able if registry.load("detkit.formats", n).detect(path, kind).matches}
+
+
+def places(case: Path) -> list[Path]:
+    """The folder of a case, and what stands in it: any of them may be what the case is about."""
+    return [case, *sorted(p for p in case.iterdir() if p.suffix.lower() not in (".md", ".png", ".jpg"))]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+def test_a_fixture_is_recognised_as_its_format_only(case: Path) -> None:
+    own = case.parent.name
+    if own == "parquet":
+        pytest.importorskip("pyarrow")
+    allowed = SHARED.get(own, {own})
+    kinds: tuple[Kind, ...] = ("dataset", "detections")
+    found = {(place.name, kind): recognised(place, kind) for place in places(case) for kind in kinds}
+    assert {where: names for where, names in found.items() if names - allowed or len(names) > 1} == {}
+    if (own, case.name) not in NOT_RECOGNISED:
+        assert any(found.values())
