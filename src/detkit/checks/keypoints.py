@@ -1,0 +1,60 @@
+"""Keypoints that are counted wrongly or lie outside their image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.checks._base import Code, Context, Fixed, changed_rows
+from detkit.findings import Finding
+from detkit.tables import Dataset
+
+__all__ = ["CODES", "fix", "run"]
+
+CODES = (
+    Code("DK113", "`num_keypoints` is not the number of labelled keypoints.",
+         "COCO scoring leaves out persons with a count of 0.", "safe", "Counts them anew."),
+    Code("DK217", "A labelled keypoint lies outside its image.",
+         "It was moved, or the image was cut after labelling. Look at it."),
+)  # fmt: skip
+
+
+def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
+    """Faults of keypoints; nothing where the set has none."""
+    stated, counted, outside = _looked_at(dataset, context)
+    yield from context.of_rows(
+        "DK113",
+        (stated >= 0) & (stated != counted),
+        lambda row: f"`num_keypoints` is {stated[row]}, found {counted[row]} labelled keypoints",
+    )
+    yield from context.of_rows(
+        "DK217", outside > 0, lambda row: f"{outside[row]} of {counted[row]} labelled keypoints outside the image"
+    )
+
+
+def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
+    """Counts that fit."""
+    stated, counted, _ = _looked_at(dataset, context)
+    which = (stated >= 0) & (stated != counted)
+    return changed_rows(
+        dataset, which, "counts of keypoints", "counted anew", num_keypoints=np.where(which, counted, stated)
+    )
+
+
+def _looked_at(dataset: Dataset, context: Context) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """(stated count or -1, labelled keypoints, those outside) of each row."""
+    rows, points = dataset.annotations, dataset.annotations.keypoints
+    none = np.full(len(rows), -1, np.int64)
+    if points is None:
+        return none, none, np.zeros(len(rows), np.int64)
+    stated = none if rows.num_keypoints is None else rows.num_keypoints
+    owner = np.repeat(np.arange(len(rows)), points.lengths())
+    labelled = points.values[:, 2] > 0
+    size = context.geometry.sizes[owner]
+    slack = 1.0 if dataset.units == "pixels" else 1e-6
+    beyond = labelled & ((points.values[:, :2] < -slack) | (points.values[:, :2] > size + slack)).any(axis=1)
+    has_some = points.lengths() > 0
+    counted = np.bincount(owner[labelled], minlength=len(rows))
+    return np.where(has_some, stated, -1), counted, np.bincount(owner[beyond], minlength=len(rows))
