@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detkit.cli import _console, _options, _reports
+from detkit.cli import _console, _options, _reports, _sharding
 from detkit.cli._write import check_outputs, deliver
 from detkit.errors import UsageError
 
@@ -106,6 +106,11 @@ def evaluate(
         bool, typer.Option("--strict-parity", help="Answer as pycocotools does even where it errs.")
     ] = False,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    shard: _sharding.ShardOption = None,
+    shards: _sharding.ShardsOption = None,
+    workers: _sharding.WorkersOption = None,
+    scheduler: _sharding.SchedulerOption = None,
+    shard_folder: _sharding.FolderOption = None,
 ) -> None:
     """Score predictions against truth; with rules, exit 1 when one fails.
 
@@ -165,10 +170,22 @@ def evaluate(
         raw_predictions=raw,
         slices=slices,
     )
+    _sharding.write_shard(
+        *(truth, predictions, settings, shard, output),
+        overwrite=overwrite,
+        cut=shards is not None or scheduler is not None,
+        others={"--save-matches": save_matches, "--ci": ci, "--accumulation": accumulation},
+    )
     with _reports.refusals(targets, overwrite=overwrite):
         demands, earlier = _demands(require, rules, baseline)
         with _console.working("scoring"):
-            result = api.evaluate(truth, predictions, settings)
+            result = _sharding.score(
+                *(truth, predictions, settings),
+                shards=shards,
+                scheduler=scheduler,
+                workers=workers,
+                folder=shard_folder,
+            )
             if ci is not None:
                 result = api.with_intervals(result, ci, replicates=bootstrap, seed=seed, groups=groups, jobs=jobs)
         _console.findings(result.findings)
