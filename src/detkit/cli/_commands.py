@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "LazyGroup", "function_of"]
 #: the same name (`evaluate` for `eval`, which is taken).
 COMMANDS = {
     "eval": "Score predictions against truth, and judge the score.",
+    "merge-results": "Fold the parts of `eval --shard` to one result.",
     "gate": "Judge results by rules: the exit code is the verdict.",
     "compare": "Compare models on one truth: differences with intervals.",
     "report": "Write one page that shows why: curves, confusion, misses.",
@@ -24,11 +25,25 @@ COMMANDS = {
     "bench": "Measure a model: latency, throughput, every stage.",
     "model": "Show what an ONNX detector is, without running it.",
     "convert": "Convert a dataset or predictions to another format.",
+    "split": "Split a dataset: stratified, in groups, in folds, or stable.",
+    "merge": "Join datasets: classes by name, ids and file names kept apart.",
+    "filter": "Keep the boxes, images and classes that conditions name.",
+    "remap": "Rename, join, drop, number or order classes.",
+    "sample": "Take some of the images: by number, share, or per class.",
     "iou": "Overlaps between the boxes of two files.",
     "nms": "Keep the best of overlapping predictions.",
     "ensemble": "Join the predictions of several models.",
     "diff": "Compare two exports of one model, without truth.",
+    "anchors": "Find anchors for a dataset, and judge those it has.",
+    "targets": "Write the grid tensors a detector with anchors learns from.",
+    "check": "Find faults of a dataset, by code, and mend them.",
     "stats": "Count what a dataset or a predictions file holds.",
+    "draw": "Draw truth and predictions on the images.",
+    "crops": "Cut every object out of its image.",
+    "frames": "Save frames of a video as images.",
+    "tile": "Cut large images into tiles, and join predictions on tiles.",
+    "augment": "Write warped copies of images with their labels.",
+    "dedupe": "Find copies of images and leave them out.",
     "demo": "Try all of this on a bundled dataset.",
     "doctor": "Show versions, optional parts, and what is wrong.",
     "warmup": "Compile the kernels ahead of the first run.",
@@ -38,8 +53,9 @@ _FUNCTION = {"eval": "evaluate"}
 
 def function_of(name: str) -> Callable[..., None]:
     """The function behind a command, its module imported now."""
-    module = importlib.import_module(f"detkit.cli.{name}")
-    function: Callable[..., None] = getattr(module, _FUNCTION.get(name, name))
+    bare = name.replace("-", "_")
+    module = importlib.import_module(f"detkit.cli.{bare}")
+    function: Callable[..., None] = getattr(module, _FUNCTION.get(name, bare))
     return function
 
 

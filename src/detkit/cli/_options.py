@@ -108,7 +108,7 @@ OperatingScore = Annotated[
 Beta = Annotated[float, typer.Option("--beta", min=0, help="Weight of recall in F-beta.")]
 Confidence = Annotated[float | None, typer.Option("--ci", help="Add bootstrap intervals of this level, such as 0.95.")]
 Level = Annotated[float, typer.Option("--level", help="Share of replicates that an interval holds.")]
-Replicates = Annotated[int, typer.Option("--bootstrap", min=1, help="Replicates of the intervals.")]
+Replicates = Annotated[int, typer.Option("--bootstrap", help="Replicates of the intervals.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same numbers.")]
 Groups = Annotated[
     str | None,

@@ -33,7 +33,7 @@ def report(
     slices: _options.Slices = None,
     level: _options.Level = 0.95,
     bootstrap: Annotated[
-        int | None, typer.Option("--bootstrap", min=0, help="Replicates of intervals, by default 500; 0 for none.")
+        int | None, typer.Option("--bootstrap", help="Replicates of the intervals, by default 500; 0 for none.")
     ] = None,
     seed: _options.Seed = 0,
     groups: _options.Groups = None,

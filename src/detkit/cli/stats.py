@@ -25,6 +25,13 @@ def stats(
     voc_offset: _options.VocOffset = 1,
     layout: _options.Layout = None,
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    details: Annotated[
+        bool, typer.Option("--details", help="Add splits by class, histograms, centres, classes seen together.")
+    ] = False,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Write plots to this folder, PNG and SVG; needs detkit[report].")
+    ] = None,
+    overwrite: _options.Overwrite = False,
 ) -> None:
     """Count images, boxes, classes and sizes; the same for every format that holds the same.
 
@@ -45,4 +52,7 @@ def stats(
         layout=layout,
     )
     _console.findings(found.findings)
-    _console.out(reports.render_stats(found, format))
+    _console.out(reports.render_stats(found, format, details=details))
+    if plots is not None:
+        written = reports.write_stats_plots(found, plots, overwrite=overwrite)
+        _console.status(f"wrote {len(written)} plots to {plots}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from detkit.detectors._pieces import COCO91
     from detkit.detectors._rows import Choice
     from detkit.detectors._run import Clock, run_chunks
-    from detkit.detectors._session import parse_device
+    from detkit.detectors._session import open_session, parse_device
     from detkit.detectors._views import Looks
     from detkit.detectors._workers import run_on
 
@@ -61,6 +61,7 @@ __all__ = [
     "model_files",
     "names",
     "open_detector",
+    "open_session",
     "parse_device",
     "part_folder",
     "read_graph",
@@ -85,7 +86,7 @@ _HOMES = {
     "_pieces": "COCO91",
     "_rows": "Choice",
     "_run": "Clock run_chunks",
-    "_session": "parse_device",
+    "_session": "open_session parse_device",
     "_views": "Looks",
     "_workers": "run_on",
 }

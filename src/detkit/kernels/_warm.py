@@ -6,7 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from detkit.kernels import accumulate, bootstrap, cross, cut, fusion, iou, json_rows, match, nms, polygon, soft_nms
+from detkit.kernels import (
+    accumulate,
+    bootstrap,
+    cross,
+    cut,
+    fusion,
+    hamming,
+    iou,
+    json_rows,
+    kmeans,
+    match,
+    nms,
+    polygon,
+    soft_nms,
+)
 
 __all__ = ["cache_folder", "warm_up"]
 
@@ -42,6 +56,11 @@ def warm_up() -> dict[str, bool]:
     square = np.array([[[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0]]])
     polygon.polygon_iou(square, square)
     polygon.grouped_polygon_nms(square, one, zero)
+    hamming.near_hashes(np.array([1, 3], np.uint64), 1)
+    sizes = np.array([[2.0, 2.0]])
+    kmeans.nearest(sizes, sizes)
+    kmeans.medians(sizes, np.zeros((1, 2), np.int64), zero, 1)
+    kmeans.ratios(sizes, sizes)
     ends = np.array([0, 1])
     stream = bootstrap.Stream(ends, zero, zero, zero, np.zeros(1, np.uint8), ends)
     weights = np.ones((1, 1), np.int32)
@@ -76,6 +95,10 @@ def _kernels() -> list[Any]:
         accumulate._accumulate,
         bootstrap._counts,
         bootstrap._averages,
+        hamming._near,
+        kmeans._nearest,
+        kmeans._medians,
+        kmeans._ratios,
         cross._pairs,
         cross._claims,
         cut._lose,

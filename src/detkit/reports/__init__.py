@@ -25,6 +25,7 @@ __all__ = [
     "Picture",
     "names",
     "render",
+    "render_anchors",
     "render_class",
     "render_comparison",
     "render_differences",
@@ -34,8 +35,10 @@ __all__ = [
     "render_page",
     "render_split",
     "render_stats",
+    "render_targets",
     "write_columns",
     "write_plots",
+    "write_stats_plots",
 ]
 
 _ROOM = "detkit.reports"
@@ -133,22 +136,26 @@ def render_split(details: Mapping[str, Any]) -> str:
     return text(details)
 
 
-def render_stats(found: Stats, format: str = "text") -> str:
+def render_stats(found: Stats, format: str = "text", *, details: bool = False) -> str:
     """Counts of a table.
 
     Parameters
     ----------
     found : Stats
     format : {"text", "json"}
+    details : bool
+        With distributions too; JSON always has them.
 
     Returns
     -------
     str
         With a final newline.
     """
-    from detkit.reports._stats import text
+    from detkit.reports import _stats
 
-    return _as_json(found.to_dict()) if format == "json" else text(found)
+    if format == "json":
+        return _as_json(found.to_dict())
+    return _stats.text(found) + ("\n" + _stats.details(found) if details else "")
 
 
 def render_overlaps(found: Any, format: str = "text") -> str:
@@ -216,6 +223,32 @@ def render_comparison(found: Mapping[str, Any], gate: GateReport | None = None, 
     return _comparison.markdown(found, gate) if format == "markdown" else _comparison.text(found, gate)
 
 
+def render_anchors(found: Mapping[str, Any], format: str = "text") -> str:
+    """Anchors of a dataset, and how they fit.
+
+    Parameters
+    ----------
+    found : mapping
+        Schema `detkit.anchors/1`.
+    format : {"text", "json"}
+
+    Returns
+    -------
+    str
+        With a final newline.
+    """
+    from detkit.reports import _anchors
+
+    return _as_json(found) if format == "json" else _anchors.text(found)
+
+
+def render_targets(found: Mapping[str, Any]) -> str:
+    """What training targets hold, schema `detkit.targets/1`, as text."""
+    from detkit.reports import _anchors
+
+    return _anchors.targets_text(found)
+
+
 def render_model(found: Mapping[str, Any], format: str = "text") -> str:
     """What a model file says of itself.
 
@@ -279,6 +312,29 @@ def write_plots(result: Evaluation, folder: str | Path, *, overwrite: bool = Fal
     from detkit.reports._plots import write_plots as write
 
     return write(result, Path(folder), overwrite=overwrite)
+
+
+def write_stats_plots(found: Stats, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
+    """Paths of the plots of statistics written as PNG and SVG.
+
+    Parameters
+    ----------
+    found : Stats
+    folder : path-like
+    overwrite : bool
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    """
+    from detkit.reports._stats_plots import write_stats_plots as write
+
+    return write(found, Path(folder), overwrite=overwrite)
 
 
 def _as_json(content: Mapping[str, Any]) -> str:

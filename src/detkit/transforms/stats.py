@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from detkit.findings import Finding
 from detkit.tables import Dataset, Detections
+from detkit.transforms._distributions import centres, histograms, pairs
 
 __all__ = ["ClassStats", "SplitStats", "Stats", "describe"]
 
@@ -18,7 +19,7 @@ _SIZES = (("small", 0.0, 32.0**2), ("medium", 32.0**2, 96.0**2), ("large", 96.0*
 
 @dataclass(frozen=True)
 class ClassStats:
-    """One class: boxes, images it occurs in, boxes per size, median width and height."""
+    """One class: boxes, images it occurs in, boxes per size and per split, median width, height and aspect."""
 
     name: str
     boxes: int
@@ -26,16 +27,20 @@ class ClassStats:
     sizes: dict[str, int]
     median_width: float | None
     median_height: float | None
+    median_aspect: float | None = None
+    splits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class SplitStats:
-    """One split: images, images without a box, boxes."""
+    """One split: images, images without a box, boxes, classes that occur, boxes per size."""
 
     name: str
     images: int
     negatives: int
     boxes: int
+    classes: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,14 @@ class Stats:
         `min`, `median`, `max` of predictions.
     findings : tuple of Finding
         What reading noticed, rows left out among it.
+    co_occurrence : tuple of (str, str, int)
+        Pairs of classes and how many images show both, most first; at most 1000.
+    co_occurrence_left_out : int
+        Pairs that are not listed.
+    histograms : dict of str to dict
+        See `detkit.transforms._distributions.histograms`.
+    centres : list of list of int
+        Boxes by the cell of a 16 x 16 grid that their centre lies in, rows from the top; empty without image sizes.
     """
 
     kind: str
@@ -71,6 +84,10 @@ class Stats:
     boxes_per_image: dict[str, float]
     scores: dict[str, float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    co_occurrence: tuple[tuple[str, str, int], ...] = ()
+    co_occurrence_left_out: int = 0
+    histograms: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    centres: list[list[int]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, schema `detkit.stats/1`."""
@@ -86,6 +103,10 @@ class Stats:
             "flags": self.flags,
             "splits": [vars(s) for s in self.splits],
             "classes": [vars(c) for c in self.classes],
+            "histograms": self.histograms,
+            "centres": self.centres,
+            "co_occurrence": [{"a": a, "b": b, "images": images} for a, b, images in self.co_occurrence],
+            "co_occurrence_left_out": self.co_occurrence_left_out,
             "findings": [f.to_dict() for f in self.findings],
         }
 
@@ -104,50 +125,81 @@ def describe(table: Dataset | Detections) -> Stats:
         units there are no size counts.
     """
     rows: Any = table.annotations if isinstance(table, Dataset) else table
-    image_index, category_index, xywh = rows.image_index, rows.category_index, rows.xywh
-    per_image = np.bincount(image_index, minlength=len(table.images))
+    per_image = np.bincount(rows.image_index, minlength=len(table.images))
+    order = np.argsort(rows.category_index, kind="stable")
+    starts = np.searchsorted(rows.category_index[order], np.arange(len(table.categories) + 1))
+    of_class = [order[starts[k] : starts[k + 1]] for k in range(len(table.categories))]
+    splits = _in_order(table) if isinstance(table, Dataset) else {}
+    in_split = {name: np.isin(rows.image_index, members) for name, members in splits.items()}
+    together, left_out = pairs(table)
     return Stats(
         kind="dataset" if isinstance(table, Dataset) else "detections",
         images=len(table.images),
         negatives=int(np.count_nonzero(per_image == 0)),
-        boxes=len(image_index),
+        boxes=len(rows.image_index),
         units=table.units,
         classes=tuple(
-            _class(name, image_index, xywh, category_index == k, table.units)
-            for k, name in enumerate(table.categories.names)
+            _class(name, rows, of_class[k], in_split, table) for k, name in enumerate(table.categories.names)
         ),
-        splits=_splits(table, per_image) if isinstance(table, Dataset) else (),
+        splits=tuple(_split(name, rows, in_split[name], per_image[members], table) for name, members in splits.items()),
         flags=_flags(table, rows),
         boxes_per_image=_spread(per_image, mean=True),
         scores={} if isinstance(table, Dataset) else _spread(rows.score),
         findings=tuple(table.findings),
+        co_occurrence=tuple(together),
+        co_occurrence_left_out=left_out,
+        histograms=histograms(table),
+        centres=centres(table),
     )
 
 
 def _class(
-    name: str, image_index: NDArray[np.int64], xywh: NDArray[np.float64], mine: NDArray[np.bool_], units: str
+    name: str, rows: Any, mine: NDArray[np.int64], in_split: dict[str, NDArray[np.bool_]], table: Dataset | Detections
 ) -> ClassStats:
-    boxes = np.round(xywh[mine], 6)
-    area = boxes[:, 2] * boxes[:, 3]
-    sizes = {n: int(np.count_nonzero((area >= low) & (area < high))) for n, low, high in _SIZES}
+    boxes = np.round(rows.xywh[mine], 6)
     return ClassStats(
         name,
         len(boxes),
-        len(np.unique(image_index[mine])),
-        sizes if units == "pixels" else {},
+        len(np.unique(rows.image_index[mine])),
+        _sizes(boxes, table),
         float(np.median(boxes[:, 2])) if len(boxes) else None,
         float(np.median(boxes[:, 3])) if len(boxes) else None,
+        _median_aspect(boxes, table.images.sizes[rows.image_index[mine]], table),
+        {split: int(np.count_nonzero(inside[mine])) for split, inside in in_split.items()},
     )
 
 
-def _splits(dataset: Dataset, per_image: NDArray[np.int64]) -> tuple[SplitStats, ...]:
+def _sizes(boxes: NDArray[np.float64], table: Dataset | Detections) -> dict[str, int]:
+    if table.units != "pixels":
+        return {}
+    area = boxes[:, 2] * boxes[:, 3]
+    return {n: int(np.count_nonzero((area >= low) & (area < high))) for n, low, high in _SIZES}
+
+
+def _median_aspect(boxes: NDArray[np.float64], sizes: NDArray[np.float64], table: Dataset | Detections) -> float | None:
+    """Width by height in pixels, None where no box has both."""
+    sides = boxes[:, 2:] if table.units == "pixels" else boxes[:, 2:] * sizes
+    sides = sides[(sides > 0).all(axis=1)]
+    return float(np.median(sides[:, 0] / sides[:, 1])) if len(sides) else None
+
+
+def _in_order(dataset: Dataset) -> dict[str, NDArray[np.int64]]:
+    """Splits as people name them: train, val, test, the rest by name."""
     order = {"train": 0, "val": 1, "valid": 1, "test": 2}
-    names = sorted(dataset.splits, key=lambda n: (order.get(n, 3), n))
-    found = []
-    for name in names:
-        counts = per_image[dataset.splits[name]]
-        found.append(SplitStats(name, len(counts), int(np.count_nonzero(counts == 0)), int(counts.sum())))
-    return tuple(found)
+    return {name: dataset.splits[name] for name in sorted(dataset.splits, key=lambda n: (order.get(n, 3), n))}
+
+
+def _split(
+    name: str, rows: Any, inside: NDArray[np.bool_], counts: NDArray[np.int64], table: Dataset | Detections
+) -> SplitStats:
+    return SplitStats(
+        name,
+        len(counts),
+        int(np.count_nonzero(counts == 0)),
+        int(counts.sum()),
+        len(np.unique(rows.category_index[inside])),
+        _sizes(np.round(rows.xywh[inside], 6), table),
+    )
 
 
 def _flags(table: Dataset | Detections, rows: Any) -> dict[str, int]:

@@ -1,0 +1,120 @@
+"""`detkit draw`: images with their objects, truth and predictions."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from detkit.cli import _console, _datasets, _options
+from detkit.errors import UsageError
+
+__all__ = ["draw"]
+
+
+def draw(
+    source: Annotated[
+        Path, typer.Argument(help="Dataset, any format; with predictions also a folder of images.", show_default=False)
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write; with --sheet a .jpg or .png.", show_default=False)
+    ],
+    predictions: Annotated[
+        Path | None, typer.Argument(help="Predictions on it, any format.", show_default=False)
+    ] = None,
+    beside: Annotated[bool, typer.Option("--beside", help="Truth left, predictions right.")] = False,
+    colours: Annotated[
+        str | None, typer.Option("--colours", help="By outcome (TP, FP, FN; default with both sides) or by class.")
+    ] = None,
+    score_threshold: Annotated[
+        float, typer.Option("--score-threshold", "--conf", min=0, help="Draw predictions with score >= this.")
+    ] = 0.25,
+    iou_threshold: Annotated[
+        float, typer.Option("--iou-threshold", "--iou", min=0, max=1, help="Overlap that makes a true positive.")
+    ] = 0.5,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="COLUMNSxROWS: one image of that many small ones.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option("--sample", min=1, help="Only so many images, by --seed.")] = None,
+    seed: _options.Seed = 0,
+    classes: _options.ClassesOption = None,
+    labels: Annotated[bool, typer.Option("--labels/--no-labels", help="Names and scores.")] = True,
+    masks: Annotated[bool, typer.Option("--masks/--no-masks", help="Polygons and masks.")] = True,
+    keypoints: Annotated[bool, typer.Option("--keypoints/--no-keypoints", help="Points and skeletons.")] = True,
+    boxes: Annotated[bool, typer.Option("--boxes/--no-boxes", help="Boxes.")] = True,
+    line_width: Annotated[
+        int | None, typer.Option("--line-width", min=1, help="Pixels; by default by the size of the image.")
+    ] = None,
+    max_side: Annotated[
+        int | None, typer.Option("--max-side", min=16, help="Shrink larger images; width of a cell of a sheet.")
+    ] = None,
+    font: Annotated[Path | None, typer.Option("--font", help="Font file, tried first for names.")] = None,
+    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG images.")] = 90,
+    source_format: _options.FromFormat = "auto",
+    predictions_format: _options.PredictionsFormat = "auto",
+    split: _options.Split = None,
+    images: _options.ImagesDir = None,
+    names: _options.NamesOption = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    overwrite: _options.Overwrite = False,
+    as_json: _datasets.AsJson = False,
+) -> None:
+    """Draw boxes, names, masks and keypoints on the images.
+
+    Predictions lie dashed over the solid truth. With both, colours tell true positives (blue), false positives (red)
+    and missed objects (yellow).
+
+    Example: detkit draw instances.json results.json -o look --sample 50
+    """
+    from detkit import api
+
+    chosen, own_names = _options.split_classes(classes, names)
+    settings = api.DrawSettings(
+        score_threshold=score_threshold,
+        iou_threshold=iou_threshold,
+        beside=beside,
+        colours=_options.one_of(colours, "--colours", "outcome", "class"),
+        sheet=_grid(sheet),
+        sample=sample,
+        seed=seed,
+        classes=chosen,
+        look=api.Look(boxes, labels, masks, keypoints),
+        line_width=line_width,
+        max_side=max_side,
+        font=font,
+        quality=quality,
+    )
+    read_options = {"split": None if split == "all" else split, "images_dir": images, "names": own_names}
+    with _console.progress("drawing", "images") as progress:
+        drawn = api.draw(
+            source,
+            output,
+            predictions,
+            settings,
+            source_format=source_format,
+            predictions_format=predictions_format,
+            read_options=read_options,
+            overwrite=overwrite,
+            jobs=jobs,
+            progress=progress,
+        )
+    if as_json:
+        _console.out(json.dumps(drawn.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+    _console.findings(drawn.findings)
+    _console.losses(drawn.losses)
+    found = "".join(f", {count} {kind}" for kind, count in drawn.outcomes.items() if count)
+    counts = f"{drawn.images} images, {drawn.truths} truths, {drawn.predictions} predictions{found}"
+    _console.status(f"wrote {drawn.target}: {counts}")
+
+
+def _grid(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d{1,3})\s*[xX]\s*(\d{1,3})\s*", text)
+    columns, rows = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not columns or not rows:
+        raise UsageError(f"--sheet: found `{text}`, expected columns and rows such as 4x3")
+    return columns, rows
