@@ -119,7 +119,7 @@ Slices = Annotated[
     Path | None, typer.Option("--slices", help="JSON or YAML file: slice name -> image ids or file names.")
 ]
 ProtocolOption = Annotated[
-    str, typer.Option("--protocol", help="coco, voc2007, voc2012, lvis, openimages, ultralytics.")
+    str, typer.Option("--protocol", help="coco, voc2007, voc2012, lvis, openimages, ultralytics, ultralytics8.")
 ]
 IouType = Annotated[str, typer.Option("--iou-type", help="bbox, segm, keypoints, obb.")]
 TruthFormat = Annotated[str, typer.Option("--truth-format", help="Format of the truth.")]

@@ -100,7 +100,8 @@ def _row(tokens: Sequence[str]) -> _Row | str:
         return f"found `{shown}`, expected eight finite coordinates, a class and a flag"
     last = as_number(rest[-1]) if len(rest) > 1 else None
     name = " ".join(rest if last is None else rest[:-1])
-    if as_number(name) is not None:
+    # A name may hold spaces, but it does not begin with a number: such rows are another format's.
+    if as_number(rest[0]) is not None:
         return f"found `{name}` after the coordinates, expected a class name"
     return _Row(known, name, last)
 
