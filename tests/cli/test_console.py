@@ -157,3 +157,18 @@ def test_a_full_disk_is_an_error_of_one_line(tmp_path: Path) -> None:
         )
     assert done.returncode == 2
     assert done.stderr == "error: No space left on device\n"
+
+
+def test_a_reader_who_leaves_is_no_failed_verdict() -> None:
+    """`detkit ... | head` must not look like exit 1, which means judged and failed."""
+    truth, found = DEMO / "coco" / "instances_val.json", DEMO / "predictions" / "coco.json"
+    line = command(["eval", str(truth), str(found), "--format", "json", "--analyses", "all"])
+    with subprocess.Popen(line, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read()
+        process.wait(timeout=120)
+    assert process.returncode == 141
+    assert b"error" not in said
+    assert b"Traceback" not in said

@@ -15,12 +15,28 @@ if TYPE_CHECKING:
 
     from detkit.findings import Finding, Loss
 
-__all__ = ["configure", "error", "findings", "hint", "losses", "out", "progress", "size_of", "status", "working"]
+__all__ = [
+    "Closed",
+    "configure",
+    "error",
+    "findings",
+    "hint",
+    "losses",
+    "out",
+    "progress",
+    "size_of",
+    "status",
+    "working",
+]
 
 _FINDINGS_SHOWN = 12
 _SHOWN_OF_A_CODE = 3
 _COLOURS = {"red": "31", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 _quiet = False
+
+
+class Closed(Exception):
+    """Whoever read our output has gone."""
 
 
 def configure(*, quiet: bool) -> None:
@@ -144,11 +160,14 @@ def progress(text: str, unit: str) -> Iterator[Callable[[int, int], None]]:
 
 def _write(stream: TextIO, text: str) -> None:
     try:
-        stream.write(text)
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            encoding = stream.encoding or "ascii"
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError as error:
+        raise Closed from error
 
 
 def _paint(text: str, colour: str) -> str:

@@ -13,7 +13,7 @@ from detkit.cli import _console
 
 __all__ = ["configure", "run"]
 
-FAILED, WRONG, UNDECIDED, BUG, INTERRUPTED = 1, 2, 3, 4, 130
+WRONG, UNDECIDED, BUG, INTERRUPTED, UNREAD = 2, 3, 4, 130, 141
 _CODES = ((errors.CannotJudgeError, UNDECIDED), (errors.DetkitError, WRONG))
 _debug = bool(os.environ.get("DETKIT_DEBUG"))
 
@@ -39,10 +39,10 @@ def run(app: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         _console.error("interrupted")
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
+    except (_console.Closed, BrokenPipeError):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
+        sys.exit(UNREAD)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _console.error(f"{place}{error.strerror or error}")
