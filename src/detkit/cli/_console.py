@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from detkit.findings import Finding, Loss
 
 __all__ = [
-    "Closed",
+    "OutputClosedError",
     "configure",
     "error",
     "findings",
@@ -35,7 +35,7 @@ _COLOURS = {"red": "31", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 _quiet = False
 
 
-class Closed(Exception):
+class OutputClosedError(Exception):
     """Whoever read our output has gone."""
 
 
@@ -167,7 +167,7 @@ def _write(stream: TextIO, text: str) -> None:
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except BrokenPipeError as error:
-        raise Closed from error
+        raise OutputClosedError from error
 
 
 def _paint(text: str, colour: str) -> str:

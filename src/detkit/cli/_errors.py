@@ -39,7 +39,7 @@ def run(app: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         _console.error("interrupted")
         sys.exit(INTERRUPTED)
-    except (_console.Closed, BrokenPipeError):
+    except (_console.OutputClosedError, BrokenPipeError):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNREAD)

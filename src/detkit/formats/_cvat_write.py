@@ -205,8 +205,14 @@ class _Writer:
             Loss("oriented boxes that are no rectangles", "written as polygons", self.skewed),
             Loss("attribute values that are no text, number or flag", "written as text", self.coerced),
             Loss("images in several splits", "written with the first one only", self.doubled),
+            Loss("attribute `occluded`", "not stated or a degree, written as 0 or 1", self._coerced_flags()),
         ]
         return [*self.outlines.losses(), *(loss for loss in found if loss.count)]
+
+    def _coerced_flags(self) -> int:
+        """Values of `occluded` other than a plain flag, in a column that states any: CVAT has it on every shape."""
+        stated = [self.attributes(row).get("occluded") for row in np.flatnonzero(self.keep).tolist()]
+        return sum(value not in (0, 1) for value in stated) if any(value is not None for value in stated) else 0
 
 
 def _subsets(table: Dataset | Detections) -> tuple[dict[int, str], int]:

@@ -68,7 +68,7 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
     described = zip(labels, dataset.categories.names, strict=True)
     _write(folder / "class-descriptions-boxable.csv", ("LabelName", "DisplayName"), described)
     write_beside(target, "openimages", "dataset", dataset.images, dataset.categories, keys)
-    return [*lost, *_place(dataset.images, target, options)]
+    return [*lost, *_changed_attributes(dataset), *_place(dataset.images, target, options)]
 
 
 _LABEL_COLUMNS = ("ImageID", "Source", "LabelName", "Confidence")
@@ -173,6 +173,22 @@ def _flag(value: Any) -> int:
     if value is None or value != value or value in ("", "-1", -1):
         return -1
     return int(bool(value) and value not in ("0", "false", "False"))
+
+
+def _changed_attributes(dataset: Dataset) -> list[Loss]:
+    """Attributes that the CSV states in another form: flags are 1 and 0, and each row has a confidence."""
+    columns = dataset.annotations.attributes
+    degrees = {name: sum(map(_is_degree, columns[name].tolist())) for name in FLAGS if name in columns}
+    losses = [Loss(f"attribute `{name}`", "degrees written as 0 or 1", count) for name, count in degrees.items()]
+    sure = columns.get("confidence", np.empty(0)).tolist()
+    unstated = sum(value is None or value != value for value in sure)
+    losses.append(Loss("attribute `confidence`", "not stated, written as 1", 0 if unstated == len(sure) else unstated))
+    return [loss for loss in losses if loss.count]
+
+
+def _is_degree(value: Any) -> bool:
+    """Whether a flag's value says more than yes, no or unknown."""
+    return _flag(value) >= 0 and value not in (0, 1, "0", "1", "true", "True", "false", "False")
 
 
 def _label_rows(

@@ -53,7 +53,7 @@ def write_xml_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> 
     stems, losses = image_stems(dataset.images)
     names, _ = image_names(dataset.images)
     _check_texts(dataset, names)
-    losses += _lost_fields(dataset) + _same_names(dataset)
+    losses += _lost_fields(dataset) + _changed_attributes(dataset) + _same_names(dataset)
     writer = _Writer(dataset, options)
     for position, stem in enumerate(stems):
         file = target / "Annotations" / f"{stem}.xml"
@@ -104,6 +104,19 @@ def _lost_fields(dataset: Dataset) -> list[Loss]:
     lost = Counter(name for fields in dataset.categories.extra.values() for name in fields)
     losses += [Loss(f"category field `{name}`", "dropped", count) for name, count in lost.items()]
     return losses
+
+
+def _changed_attributes(dataset: Dataset) -> list[Loss]:
+    """Attributes that VOC XML states in another form, of columns that state something."""
+    columns = dataset.annotations.attributes
+    truncated, pose = columns.get("truncated", np.empty(0)).tolist(), columns.get("pose", np.empty(0)).tolist()
+    unstated = sum(value is None or value != value for value in truncated)
+    numbers = sum(isinstance(value, int | float) and value == value for value in pose)
+    losses = [
+        Loss("attribute `truncated`", "not stated, written as 0", 0 if unstated == len(truncated) else unstated),
+        Loss("attribute `pose`", "written as text", numbers),
+    ]
+    return [loss for loss in losses if loss.count]
 
 
 def _is_writable(tag: Any, value: Any, own: frozenset[str] = frozenset()) -> bool:
