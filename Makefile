@@ -19,6 +19,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tools/make_docs.py --check
+	$(BIN)/python tools/make_matrix.py --check
 
 fuzz: $(STAMP)
 	$(BIN)/python tools/fuzz_parity.py --cases 2000 --seed 0
@@ -28,6 +29,8 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python tools/make_docs.py
+	$(BIN)/python tools/make_matrix.py
+	$(BIN)/python tools/make_family_table.py
 
 golden: $(STAMP)
 	$(BIN)/python tools/make_golden.py

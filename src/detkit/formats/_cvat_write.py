@@ -211,8 +211,10 @@ class _Writer:
 
     def _coerced_flags(self) -> int:
         """Values of `occluded` other than a plain flag, in a column that states any: CVAT has it on every shape."""
-        stated = [self.attributes(row).get("occluded") for row in np.flatnonzero(self.keep).tolist()]
-        return sum(value not in (0, 1) for value in stated) if any(value is not None for value in stated) else 0
+        columns = self.table.annotations.attributes if isinstance(self.table, Dataset) else {}
+        values = columns["occluded"][np.array(self.keep, np.bool_)].tolist() if "occluded" in columns else []
+        states_any = any(value is not None and value != "" and value == value for value in values)
+        return sum(value not in (0, 1) for value in values) if states_any else 0
 
 
 def _subsets(table: Dataset | Detections) -> tuple[dict[int, str], int]:

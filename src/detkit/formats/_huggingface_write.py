@@ -1,0 +1,102 @@
+"""A `Dataset` as image folders of Hugging Face."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from detkit.findings import Loss
+from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._huggingface_files import METADATA
+from detkit.formats._images import place
+from detkit.formats._manifest import write_image_table, write_manifest
+from detkit.formats._text_folder import first_splits
+from detkit.formats._voc_names import image_names
+from detkit.formats._writing import kept_rows, plain, require_pixels, stated_attributes
+from detkit.tables import Dataset
+
+__all__ = ["write_huggingface"]
+
+_OWN = frozenset(("id", "bbox", "category", "area", "iscrowd"))
+
+
+def write_huggingface(dataset: Dataset, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+    """Write `metadata.jsonl` beside the images, in a folder for each split, and what it cannot say.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    target : Path
+        An empty folder.
+    options : WriteOptions
+    holds : Capabilities
+
+    Returns
+    -------
+    list of Loss
+        Beyond what the capabilities say.
+
+    Raises
+    ------
+    InputError
+        Shares of images whose sizes are unknown, or a split that is no folder name.
+    """
+    require_pixels(dataset, "a Hugging Face image folder")
+    names, losses = image_names(dataset.images)
+    split, doubled = first_splits(dataset)
+    keep, offsets = kept_rows(dataset, holds, options).tolist(), dataset.offsets.tolist()
+    lines: dict[Path, list[str]] = {target: []} if not split else {}
+    images = []
+    ids, sizes = dataset.images.ids.tolist(), dataset.images.sizes.tolist()
+    objects = _Objects(dataset)
+    for position, name in enumerate(names):
+        folder = target / split[position] if position in split else target
+        rows = [row for row in range(*offsets[position : position + 2]) if keep[row]]
+        width, height = (None if math.isnan(v) else plain(v) for v in sizes[position])
+        record = {"file_name": name, "image_id": ids[position], "width": width, "height": height}
+        text = json.dumps({**record, "objects": objects.of(rows)}, ensure_ascii=False, allow_nan=False)
+        lines.setdefault(folder, []).append(text)
+        images.append((position, folder / name))
+    for folder, content in lines.items():
+        folder.mkdir(exist_ok=True)
+        data = "".join(f"{line}\n" for line in content).encode("utf-8", "surrogatepass")
+        (folder / METADATA[0]).write_bytes(data)
+    table = write_image_table(target, dataset.images, names)
+    write_manifest(target, "huggingface", "dataset", dataset.categories, splits=list(dataset.splits), **table)
+    place(dataset.images, images, options.place_images or "leave")
+    if doubled:
+        losses.append(Loss("images in several splits", "written with the first one only", doubled))
+    return losses + objects.losses
+
+
+class _Objects:
+    """Lists of the fields of an image's objects; the same fields for every image, as a table wants them."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        rows = dataset.annotations
+        self.names = dataset.categories.names
+        self.columns = {"id": rows.ids.tolist(), "area": rows.area.tolist(), "bbox": rows.xywh.tolist()}
+        self.category = rows.category_index.tolist()
+        self.crowds = rows.is_crowd.tolist() if rows.is_crowd.any() else None
+        self.stated = stated_attributes(dataset)
+        self.attributes = [name for name in rows.attributes if name not in _OWN]
+        self.losses = [
+            Loss(f"attribute `{name}`", "dropped (a column of objects has this name)", len(rows))
+            for name in rows.attributes
+            if name in _OWN
+        ]
+
+    def of(self, rows: list[int]) -> dict[str, list[Any]]:
+        """Fields of these rows."""
+        found: dict[str, list[Any]] = {
+            "id": [self.columns["id"][row] for row in rows],
+            "area": [plain(self.columns["area"][row]) for row in rows],
+            "bbox": [[plain(v) for v in self.columns["bbox"][row]] for row in rows],
+            "category": [self.names[self.category[row]] for row in rows],
+        }
+        if self.crowds is not None:
+            found["iscrowd"] = [int(self.crowds[row]) for row in rows]
+        stated = [self.stated(row) for row in rows] if self.attributes else []
+        return found | {name: [values.get(name) for values in stated] for name in self.attributes}
