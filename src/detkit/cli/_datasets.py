@@ -59,4 +59,5 @@ def tell(written: Written, *, dry_run: bool, as_json: bool, summary: str = "") -
     _console.losses(written.losses)
     done = "would write" if dry_run else "wrote"
     counts = f"{written.images} images, {written.boxes} boxes" + (f", {summary}" if summary else "")
-    _console.status(f"{done} {written.target} ({written.format}): {counts}")
+    place = f"{written.target} ({written.format})" if written.target else "nothing (no target given)"
+    _console.status(f"{done} {place}: {counts}")
