@@ -53,6 +53,7 @@ def with_analyses(result: Evaluation, settings: EvaluationSettings, *, raw: Dete
     Evaluation
     """
     from detkit.evaluation import analyses
+    from detkit.evaluation.analyses.thresholds import operating_point
 
     aligned = None
     if raw is not None:
@@ -67,6 +68,8 @@ def with_analyses(result: Evaluation, settings: EvaluationSettings, *, raw: Dete
         examples=settings.examples,
         jobs=settings.jobs,
     )
+    # Found once, not by every analysis that looks at it.
+    given = replace(given, score_threshold=operating_point(result, given))
     found = {name: analyses.analyse(name, result, given).to_dict() for name in chosen_analyses(settings.analyses)}
     return replace(result, analyses=found)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit import files
+from detkit.api.gating import plain_result
 from detkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def explain_verdict(
 
     if verdict.problems:
         return _content([], None, ["the two results cannot be compared: see the verdict"])
-    now, before = _plain(result), _plain(baseline)
+    now, before = plain_result(result), plain_result(baseline)
     notes: list[str] = []
     matches = _matches_of(result, paths[0], "the result", notes)
     old_matches = _matches_of(baseline, paths[1], "the baseline", notes)
@@ -134,7 +135,3 @@ def _matches_of(result: Any, path: Path | None, whose: str, notes: list[str]) ->
 
 def _content(metrics: list[dict[str, Any]], images: Any, notes: list[str]) -> dict[str, Any]:
     return {"schema": "detkit.explanation/1", "metrics": metrics, "images": images, "notes": notes}
-
-
-def _plain(result: Any) -> Mapping[str, Any]:
-    return result.to_dict() if hasattr(result, "to_dict") else result  # type: ignore[no-any-return]

@@ -55,9 +55,9 @@ def gate(
     demands = [judge.parse_expression(rule) if isinstance(rule, str) else rule for rule in rules]
     resamples = any(rule.resamples for rule in demands)
     return judge.gate(
-        {label: _plain(result) for label, result in named.items()},
+        {label: plain_result(result) for label, result in named.items()},
         demands,
-        baseline=None if baseline is None else _plain(baseline),
+        baseline=None if baseline is None else plain_result(baseline),
         min_coverage=min_coverage,
         matches={label: _matches(result, "the result") for label, result in named.items()} if resamples else None,
         baseline_matches=_matches(baseline, "the baseline") if resamples and baseline is not None else None,
@@ -129,7 +129,8 @@ def load_baseline(path: Path) -> Mapping[str, Any]:
     return load_result(path)
 
 
-def _plain(result: Any) -> Mapping[str, Any]:
+def plain_result(result: Any) -> Mapping[str, Any]:
+    """The plain values of an evaluation; a result that was read from a file is those already."""
     return result.to_dict() if hasattr(result, "to_dict") else result  # type: ignore[no-any-return]
 
 

@@ -20,8 +20,6 @@ class DrawnBox:
     x, y, w, h : float
     label : str
     score, iou : float, optional
-    points : sequence of float, optional
-        x1 y1 x2 y2 ... of an oriented box, drawn instead of the box.
     """
 
     kind: Literal["tp", "fp", "fn", "gt"]
@@ -32,7 +30,6 @@ class DrawnBox:
     label: str
     score: float | None = None
     iou: float | None = None
-    points: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,6 @@ class Picture:
     width, height : float
         Extent of the coordinates the boxes are in.
     boxes : tuple of DrawnBox
-    note : str
-        Replaces the counts under the picture.
     """
 
     name: str
@@ -56,7 +51,6 @@ class Picture:
     width: float
     height: float
     boxes: tuple[DrawnBox, ...]
-    note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the page."""

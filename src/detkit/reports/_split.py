@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detkit.reports._table import table
+from detkit.reports._table import percent, table
 
 __all__ = ["text"]
 
@@ -49,7 +49,7 @@ def text(details: Mapping[str, Any]) -> str:
     common = [c for c in with_boxes if c["boxes"] >= least - 1e-9]
     mean = [_mean([c[key] for c in common]) for key in ("gap", "random_gap")]
     what = "all classes" if len(common) == len(with_boxes) else f"{len(common)} classes of {least:.0f} boxes or more"
-    lines.append(f"mean gap over {what}: {_percent(mean[0])}, at random {_percent(mean[1])}")
+    lines.append(f"mean gap over {what}: {percent(mean[0])}, at random {percent(mean[1])}")
     return "\n".join(lines) + "\n"
 
 
@@ -65,17 +65,13 @@ def _method(details: Mapping[str, Any]) -> str:
 
 
 def _class(row: Mapping[str, Any], named: Sequence[str]) -> list[str]:
-    parts = [_percent(row["splits"][name]["share"]) for name in named]
-    whole = [row["name"], str(row["boxes"]), _percent(row["share"])]
-    return [*whole, *parts, _percent(row["gap"]), _percent(row["random_gap"])]
+    parts = [percent(row["splits"][name]["share"]) for name in named]
+    whole = [row["name"], str(row["boxes"]), percent(row["share"])]
+    return [*whole, *parts, percent(row["gap"]), percent(row["random_gap"])]
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

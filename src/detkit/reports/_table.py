@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["WIDTH", "number", "printable", "table", "width_of"]
+__all__ = ["WIDTH", "number", "percent", "printable", "table", "width_of"]
 
 WIDTH = 80
 
@@ -13,6 +13,11 @@ WIDTH = 80
 def number(value: float | None, digits: int = 4) -> str:
     """A figure as text, `-` where undefined."""
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def percent(share: float | None) -> str:
+    """A share as text, `-` where undefined."""
+    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def printable(text: str) -> str:

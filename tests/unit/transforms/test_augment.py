@@ -196,7 +196,9 @@ def test_a_step_that_is_wrong(step: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize("name", augment.PRESETS)
 def test_presets_are_valid(name: str) -> None:
     ready()
-    augment.Augmenter(augment.parse_steps(augment.PRESETS[name]))
+    steps = augment.parse_steps(augment.PRESETS[name])
+    assert [step.name for step in steps] == [step["name"] for step in augment.PRESETS[name]]
+    augment.Augmenter(steps)
 
 
 @settings(max_examples=50, derandomize=True, deadline=None)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from detkit.reports._table import percent
 from detkit.reports._tables import Table
 
 __all__ = ["tables"]
@@ -25,7 +26,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
 
 def _top(found: Mapping[str, Any], at: str) -> Table:
     rows = [
-        [row["truth"], row["prediction"], str(row["count"]), _percent(row["share_of_truth"])] for row in found["top"]
+        [row["truth"], row["prediction"], str(row["count"]), percent(row["share_of_truth"])] for row in found["top"]
     ]
     background = found["background"]
     every = sum(
@@ -82,7 +83,3 @@ def _matrix(found: Mapping[str, Any], at: str) -> Table:
     rows = [[names[i], *(str(count.get((i, j), 0)) for j in places)] for i in places]
     rows[-1][-1] = "-"
     return Table(f"truths (rows) and what they were detected as (columns; {at})", ["truth", *names], rows)
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from detkit.reports._table import percent
 from detkit.reports._tables import Table
 
 __all__ = ["tables"]
@@ -21,7 +22,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
         [
             row["reason"],
             str(row["count"]),
-            "-" if row["share"] is None else f"{100 * row['share']:.1f} %",
+            percent(row["share"]),
             *(str(row["by_size"][size]) for size in sizes),
         ]
         for row in found["reasons"]

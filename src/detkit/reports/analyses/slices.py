@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from detkit.reports._table import number
+from detkit.reports._table import number, percent
 from detkit.reports._tables import Table
 
 __all__ = ["tables"]
@@ -33,7 +33,7 @@ def _modes(found: Mapping[str, Any], at: str) -> Table:
             row["mode"] or _name(row),
             str(row["truths"]),
             str(row["missed"]),
-            _percent(row["share_of_missed"]),
+            percent(row["share_of_missed"]),
             number(row["recall"], 3),
             "-" if row["against_overall"] is None else f"{row['against_overall']:+.3f}",
             f"{row['excess_missed']:+.0f}",
@@ -110,7 +110,3 @@ def _range(first: int, last: int | None) -> str:
     if last is None:
         return f"{first} and more"
     return str(first) if first == last else f"{first} to {last}"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"

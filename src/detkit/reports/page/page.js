@@ -279,15 +279,14 @@
     const { width, height } = picture;
     const lines = picture.boxes.map((b) => {
       const tip = svg("title", {}, described(b));
-      return b.points ? svg("polygon", { class: `box ${b.kind}`, points: b.points.join(" ") }, tip)
-        : svg("rect", { class: `box ${b.kind}`, x: b.x, y: b.y, width: b.w, height: b.h }, tip);
+      return svg("rect", { class: `box ${b.kind}`, x: b.x, y: b.y, width: b.w, height: b.h }, tip);
     });
     const counts = KINDS.map(([kind, name]) => [picture.boxes.filter((b) => b.kind === kind).length, name])
       .filter(([n]) => n).map(([n, name]) => `${n} ${name}`).join(", ");
     const image = picture.src ? svg("image", { href: picture.src, x: 0, y: 0, width, height, preserveAspectRatio: "none" }) : null;
     return el("figure", {}, el("div", { class: "picture" },
       svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${picture.name}: ${counts}` }, image, ...lines)),
-    el("figcaption", { dir: "auto" }, `${picture.name}: ${picture.note || counts}`),
+    el("figcaption", { dir: "auto" }, `${picture.name}: ${counts}`),
     el("details", {}, el("summary", {}, "Boxes"), el("ul", {}, picture.boxes.map((b) =>
       el("li", { dir: "auto" }, el("span", { class: `key ${b.kind}` }), described(b))))));
   };
