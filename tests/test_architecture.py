@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "detkit"
 
-LEAVES = frozenset(("errors", "ragged", "boxes", "masks", "kernels", "files", "_version"))
+LEAVES = frozenset(("errors", "ragged", "boxes", "masks", "kernels", "files", "caches", "_version"))
 BASE = frozenset(("registry", "findings", "tables"))
 
 #: room -> rooms it may import besides itself. A module directly under detkit is a room of its own.
@@ -33,7 +33,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "boxes": frozenset(("errors",)),
     "masks": frozenset(("errors",)),
     "ragged": frozenset(("errors",)),
-    "kernels": frozenset(("errors",)),
+    "kernels": frozenset(("errors", "caches")),
+    "caches": frozenset(),
     "files": frozenset(("errors",)),
     "config": frozenset(("errors",)),
     "registry": LEAVES,
@@ -69,6 +70,7 @@ LAZY_FACADES = frozenset(("__init__",))
 #: distribution -> where alone it may be imported (room, or module).
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "numba": ("kernels",),
+    "llvmlite": ("kernels",),
     "pycocotools": ("masks",),
     "onnxruntime": ("detectors",),
     "onnx": ("detectors",),

@@ -6,12 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from detkit.caches import cache_folder
 
 __all__ = ["Header", "Headers", "cache_folder"]
 
@@ -135,19 +136,6 @@ class Headers:
             temporary.replace(store)
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def cache_folder() -> Path:
-    """The platform's folder for caches, `detkit` in it; `DETKIT_CACHE_DIR` overrides."""
-    stated = os.environ.get("DETKIT_CACHE_DIR")
-    if stated:
-        return Path(stated)
-    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is no home
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "detkit" / "cache"
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "detkit"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "detkit"
 
 
 def _read(path: str, size: int, decode: bool) -> Header:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from detkit.kernels._jit import readonly
 from detkit.kernels.iou import _boxes
 
-__all__ = ["Grouped", "grouped", "in_threads"]
+__all__ = ["Grouped", "grouped", "in_threads", "largest"]
 
 #: Fewer boxes than this are not worth a second thread.
 _WORTH_A_THREAD = 20_000
@@ -76,6 +76,11 @@ def _sort_runs(
     for a, b in pairwise(starts[cuts].tolist()):
         rows = order[a:b]
         order[a:b] = rows[np.lexsort((-score[rows], group[a:b]))]
+
+
+def largest(starts: NDArray[np.int64]) -> int:
+    """Length of the longest of runs n, `starts[n]:starts[n + 1]`: what room a kernel needs for one."""
+    return int(np.diff(starts).max(initial=0))
 
 
 def in_threads(kernel: Callable[[Any], object], starts: NDArray[np.int64], jobs: int | None = None) -> None:

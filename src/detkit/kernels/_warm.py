@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from detkit.kernels import (
+    _store,
     accumulate,
     bootstrap,
     cross,
@@ -21,6 +22,7 @@ from detkit.kernels import (
     polygon,
     soft_nms,
 )
+from detkit.kernels._jit import Kernel
 
 __all__ = ["cache_folder", "warm_up"]
 
@@ -66,16 +68,13 @@ def warm_up() -> dict[str, bool]:
     weights = np.ones((1, 1), np.int32)
     counts = bootstrap.weighted_counts(zero.astype(np.int32), np.ones(1, np.uint16), ends, weights)
     bootstrap.weighted_averages(stream, weights, counts, np.linspace(0, 1, 101))
-    return {
-        kernel.py_func.__name__.strip("_"): _was_compiled(kernel) for kernel in _kernels() if hasattr(kernel, "stats")
-    }
+    return {kernel.__name__.strip("_"): kernel.compiled > 0 for kernel in _kernels() if isinstance(kernel, Kernel)}
 
 
 def cache_folder() -> str:
-    """Folder of the kernels' cache."""
-    caches = {getattr(getattr(k, "_cache", None), "cache_path", None) for k in _kernels()}
-    known = sorted(str(c) for c in caches if c)
-    return ", ".join(known) or "nowhere (no folder can be written): kernels are compiled in every process"
+    """Folder of the kernels' machine code, or what it means that there can be none."""
+    folder = _store.folder()
+    return str(folder) if _store.can_write() else f"{folder} cannot be written: kernels are compiled in every process"
 
 
 def _kernels() -> list[Any]:
@@ -103,7 +102,3 @@ def _kernels() -> list[Any]:
         cross._claims,
         cut._lose,
     ]
-
-
-def _was_compiled(kernel: Any) -> bool:
-    return bool(sum(kernel.stats.cache_hits.values()) == 0)

@@ -24,18 +24,19 @@ def _accumulate(
     truths: Any,
     caps: Any,
     recall_thresholds: Any,
+    kept: Any,
+    hit_precision: Any,
+    hit_recall: Any,
+    hit_score: Any,
     precision: Any,
     recall: Any,
     scores: Any,
 ) -> None:
+    # `kept`, `hit_precision`, `hit_recall`, `hit_score`: room for every detection.
     dets = order.shape[0]
     highest = -1
     for d in range(dets):
         highest = max(highest, rank[d])
-    kept = np.empty(dets, np.int64)
-    hit_precision = np.empty(dets)
-    hit_recall = np.empty(dets)
-    hit_score = np.empty(dets)
     for m in range(caps.shape[0]):
         if m > 0 and caps[m - 1] > highest:
             # The smaller cap cut nothing already: a larger one changes nothing.
@@ -139,6 +140,10 @@ def accumulate(
         readonly(truths, np.int64),
         readonly(caps, np.int64),
         readonly(recall_thresholds, np.float64),
+        np.empty(len(order), np.int64),
+        np.empty(len(order)),
+        np.empty(len(order)),
+        np.empty(len(order)),
         precision,
         recall,
         scores,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.kernels._groups import largest
 from detkit.kernels._jit import jit, readonly
 
 __all__ = ["EVENT_IGNORED", "EVENT_TIED", "EVENT_TRUE", "Stream", "weighted_averages", "weighted_counts"]
@@ -75,35 +76,27 @@ def _averages(
     weights: Any,
     truths: Any,
     recalls: Any,
+    before: Any,
+    reached: Any,
+    precision: Any,
+    steps: Any,
     average: Any,
 ) -> None:
+    # `before`, `reached`, `precision`, `steps`: room for the longest class. `reached` is how many recalls are reached
+    # with so many true positives; without recalls every true positive is one, and the sum over them is the area under
+    # the curve.
     classes, thresholds = starts.shape[0] - 1, average.shape[1]
-    longest, events = 0, 0
-    for k in range(classes):
-        longest = max(longest, starts[k + 1] - starts[k])
-    for n in range(event_starts.shape[0] - 1):
-        events = max(events, event_starts[n + 1] - event_starts[n])
-    heaviest = 1
-    for c in range(weights.shape[0]):
-        for n in range(weights.shape[1]):
-            heaviest = max(heaviest, weights[c, n])
-    before = np.zeros(longest + 1, np.int64)
-    # How many recalls are reached with so many true positives; without recalls every true positive is one, and the sum
-    # over them is the area under the curve.
-    reached = np.zeros(truths.max() + 1)
-    precision = np.empty(events * heaviest + 1)
-    steps = np.empty(events * heaviest + 1)
+    before[0] = 0
     for k in range(classes):
         first = starts[k]
         for c in range(weights.shape[0]):
-            weight_of = weights[c]
             objects = truths[c, k]
             if objects == 0:
                 for t in range(thresholds):
                     average[c, t, k] = -1.0
                 continue
             for n in range(starts[k + 1] - first):
-                before[n + 1] = before[n] + weight_of[image[first + n]]
+                before[n + 1] = before[n] + weights[c, image[first + n]]
             r = 0
             for n in range(objects + 1):
                 while r < recalls.shape[0] and recalls[r] <= n / objects:
@@ -115,7 +108,7 @@ def _averages(
                 e, last = event_starts[t * classes + k], event_starts[t * classes + k + 1]
                 while e < last:
                     d = event[e]
-                    weight = weight_of[image[d]]
+                    weight = weights[c, image[d]]
                     if kind[e] < EVENT_TIED or weight <= 1:
                         # Also with weight 0: such a point lies below and behind the one before it.
                         if kind[e] & EVENT_IGNORED:
@@ -220,6 +213,7 @@ def weighted_averages(
     average = np.empty((len(weights), thresholds, classes))
     if not average.size:
         return average
+    most_points = largest(stream.event_starts) * max(1, int(weights.max(initial=1))) + 1
     _averages(
         stream.starts,
         stream.image,
@@ -230,6 +224,10 @@ def weighted_averages(
         readonly(weights, np.int32),
         readonly(truths, np.int64),
         readonly(recall_thresholds, np.float64),
+        np.zeros(largest(stream.starts) + 1, np.int64),
+        np.zeros(int(truths.max()) + 1),
+        np.empty(most_points),
+        np.empty(most_points),
         average,
     )
     return average

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detkit.kernels._groups import grouped, in_threads
+from detkit.kernels._groups import grouped, in_threads, largest
 from detkit.kernels._jit import jit
 from detkit.kernels.iou import box_iou
 
@@ -38,14 +38,16 @@ class Fused:
 
 
 @jit
-def _cluster(xywh: Any, score: Any, starts: Any, iou_threshold: float, place: Any, fused: Any) -> None:
-    """Puts each box to the fused box it overlaps most; `place` is the row of the cluster's first box."""
+def _cluster(
+    xywh: Any, score: Any, starts: Any, iou_threshold: float, sums: Any, heads: Any, place: Any, fused: Any
+) -> None:
+    """Puts each box to the fused box it overlaps most; `place` is the row of the cluster's first box.
+
+    `sums` (weighted coordinates, weight) and `heads` are room for the largest group.
+    """
     for group in range(starts.shape[0] - 1):
         first = starts[group]
         count = starts[group + 1] - first
-        sums = np.zeros((count, 4), np.float64)
-        weight = np.zeros(count, np.float64)
-        heads = np.empty(count, np.int64)
         clusters = 0
         for i in range(first, first + count):
             best, best_iou = -1, iou_threshold
@@ -58,14 +60,16 @@ def _cluster(xywh: Any, score: Any, starts: Any, iou_threshold: float, place: An
             if is_new:
                 best, clusters = clusters, clusters + 1
                 heads[best] = i
+                for k in range(5):
+                    sums[best, k] = 0.0
             place[i] = heads[best]
-            weight[best] += score[i]
+            sums[best, 4] += score[i]
             for k in range(4):
                 sums[best, k] += score[i] * xywh[i, k]
                 if is_new:
                     fused[i, k] = xywh[i, k]
-                elif weight[best] > 0:
-                    fused[heads[best], k] = sums[best, k] / weight[best]
+                elif sums[best, 4] > 0:
+                    fused[heads[best], k] = sums[best, k] / sums[best, 4]
 
 
 def fuse(
@@ -133,11 +137,13 @@ def fuse(
         raise ValueError("`score` holds a value that is negative or not a number")
     found = grouped(xywh, values * share[model], group)
     place, fused = np.empty(len(values), np.int64), np.empty((len(values), 4))
-    in_threads(
-        lambda starts: _cluster(found.xywh, found.score, starts, float(iou_threshold), place, fused),
-        found.starts,
-        jobs,
-    )
+
+    def cluster_all(starts: NDArray[np.int64]) -> None:
+        most = largest(starts)
+        room = np.empty((most, 5)), np.empty(most, np.int64)
+        _cluster(found.xywh, found.score, starts, float(iou_threshold), *room, place, fused)
+
+    in_threads(cluster_all, found.starts, jobs)
     heads, cluster = np.unique(place, return_inverse=True)
     scores = _scores(found.score, cluster, model[found.order], share, len(heads), confidence, allows_overflow)
     members = np.empty(len(values), np.int64)

@@ -75,119 +75,53 @@ class Matched:
 
 @jit
 def _greedy(
-    overlap: Any, peak: Any, ignored: Any, crowd: Any, threshold: float, used: Any, order: Any, partner: Any
-) -> None:
+    overlap: Any, dets: int, truths: int, peak: Any, ignored: Any, crowd: Any, first: int, threshold: float,
+    used: Any, order: Any, partner: Any,
+) -> None:  # fmt: skip
     """Partner of each detection of one cell at one threshold, by the rule of COCO.
 
     Source: pycocotools 2.0.11, cocoeval.py, evaluateImg. `order` lists truths not ignored first; a later truth of
     equal overlap wins; the search stops at the first ignored truth once a real match exists. `peak` is the largest
-    overlap of each detection: below the threshold there is nothing to look for.
+    overlap of each detection: below the threshold there is nothing to look for. The cell's truths begin at `first`.
     """
-    for d in range(overlap.shape[0]):
+    for d in range(dets):
         best = min(threshold, 1 - 1e-10)
         match = -1
-        if peak[d] < best:
-            partner[d] = -1
-            continue
-        for i in range(order.shape[0]):
-            g = order[i]
-            if used[g] and not crowd[g]:
-                continue
-            if match > -1 and not ignored[match] and ignored[g]:
-                break
-            if overlap[d, g] < best:
-                continue
-            best = overlap[d, g]
-            match = g
+        if peak[d] >= best:
+            for i in range(truths):
+                g = order[i]
+                if used[g] and not crowd[first + g]:
+                    continue
+                if match > -1 and not ignored[match] and ignored[g]:
+                    break
+                if overlap[d * truths + g] < best:
+                    continue
+                best = overlap[d * truths + g]
+                match = g
         partner[d] = match
         if match > -1:
             used[match] = True
 
 
 @jit
-def _best(overlap: Any, ignored: Any, threshold: float, used: Any, partner: Any) -> None:
+def _best(overlap: Any, dets: int, truths: int, ignored: Any, threshold: float, used: Any, partner: Any) -> None:
     """Partner of each detection of one cell at one threshold, by the rule of Pascal VOC.
 
     Source: VOCdevkit, VOCevaldet.m. Each detection looks at its best-overlap truth only (the first of equal ones);
     a second hit on a truth has no partner; an ignored truth can be hit many times.
     """
-    for d in range(overlap.shape[0]):
+    for d in range(dets):
         best = -1.0
         match = -1
-        for g in range(overlap.shape[1]):
-            if overlap[d, g] > best:
-                best = overlap[d, g]
+        for g in range(truths):
+            if overlap[d * truths + g] > best:
+                best = overlap[d * truths + g]
                 match = g
         if match > -1 and (best < threshold or (used[match] and not ignored[match])):
             match = -1
         partner[d] = match
         if match > -1:
             used[match] = True
-
-
-@jit
-def _cell(
-    overlap: Any,
-    dt_area: Any,
-    gt_area: Any,
-    gt_ignored: Any,
-    gt_crowd: Any,
-    gt_uncounted: Any,
-    thresholds: Any,
-    ranges: Any,
-    best_only: bool,
-    reference: int,
-    outcome: Any,
-    partners: Any,
-    gt_out: Any,
-    iou_out: Any,
-) -> None:
-    dets, truths = overlap.shape
-    ignored = np.empty(truths, np.bool_)
-    used = np.empty(truths, np.bool_)
-    order = np.empty(truths, np.int64)
-    partner = np.empty(dets, np.int64)
-    peak = np.zeros(dets)
-    for d in range(dets):
-        partner[d] = -1
-        for g in range(truths):
-            peak[d] = max(peak[d], overlap[d, g])
-    for a in range(ranges.shape[0]):
-        low, high = ranges[a, 0], ranges[a, 1]
-        n = 0
-        for g in range(truths):
-            ignored[g] = gt_ignored[g] or gt_area[g] < low or gt_area[g] > high
-            gt_out[a, g] = ignored[g]
-            if not ignored[g]:
-                order[n] = g
-                n += 1
-        for g in range(truths):
-            if ignored[g]:
-                order[n] = g
-                n += 1
-        for t in range(thresholds.shape[0]):
-            for g in range(truths):
-                used[g] = False
-            if truths == 0:
-                pass
-            elif best_only:
-                _best(overlap, ignored, thresholds[t], used, partner)
-            else:
-                _greedy(overlap, peak, ignored, gt_crowd, thresholds[t], used, order, partner)
-            for d in range(dets):
-                g = partner[d]
-                if g > -1 and ignored[g]:
-                    outcome[a, t, d] = IGNORED
-                elif g > -1 and not gt_uncounted[g]:
-                    outcome[a, t, d] = TRUE
-                elif dt_area[d] < low or dt_area[d] > high:
-                    outcome[a, t, d] = IGNORED
-                else:
-                    outcome[a, t, d] = FALSE
-                if partners.shape[0] > 0:
-                    partners[a, t, d] = g
-                if a == 0 and t == reference:
-                    iou_out[d] = overlap[d, g] if g > -1 else peak[d]
 
 
 @jit
@@ -207,40 +141,68 @@ def _cells(
     ranges: Any,
     best_only: bool,
     reference: int,
+    overlap: Any,
+    peak: Any,
+    partner: Any,
+    order: Any,
+    ignored: Any,
+    used: Any,
     outcome: Any,
     partners: Any,
     gt_out: Any,
     iou_out: Any,
 ) -> None:
+    # `overlap`, `peak`, `partner`, `order`, `ignored`, `used`: room for the largest cell.
     from_boxes = flat_starts.shape[0] == 0
     for c in range(dt_starts.shape[0] - 1):
-        d0, d1, g0, g1 = dt_starts[c], dt_starts[c + 1], gt_starts[c], gt_starts[c + 1]
-        overlap = np.empty((d1 - d0, g1 - g0))
-        if from_boxes:
-            for d in range(d0, d1):
-                for g in range(g0, g1):
-                    overlap[d - d0, g - g0] = box_iou(dt_xywh, d, gt_xywh, g, gt_crowd[g])
-        else:
-            at = flat_starts[c]
-            for d in range(d1 - d0):
-                for g in range(g1 - g0):
-                    overlap[d, g] = flat[at + d * (g1 - g0) + g]
-        _cell(
-            overlap,
-            dt_area[d0:d1],
-            gt_area[g0:g1],
-            gt_ignored[g0:g1],
-            gt_crowd[g0:g1],
-            gt_uncounted[g0:g1],
-            thresholds,
-            ranges,
-            best_only,
-            reference,
-            outcome[:, :, d0:d1],
-            partners[:, :, d0:d1],
-            gt_out[:, g0:g1],
-            iou_out[d0:d1],
-        )
+        d0, g0 = dt_starts[c], gt_starts[c]
+        dets, truths = dt_starts[c + 1] - d0, gt_starts[c + 1] - g0
+        for d in range(dets):
+            partner[d] = -1
+            peak[d] = 0.0
+            for g in range(truths):
+                if from_boxes:
+                    value = box_iou(dt_xywh, d0 + d, gt_xywh, g0 + g, gt_crowd[g0 + g])
+                else:
+                    value = flat[flat_starts[c] + d * truths + g]
+                overlap[d * truths + g] = value
+                peak[d] = max(peak[d], value)
+        for a in range(ranges.shape[0]):
+            low, high = ranges[a, 0], ranges[a, 1]
+            n = 0
+            for g in range(truths):
+                ignored[g] = gt_ignored[g0 + g] or gt_area[g0 + g] < low or gt_area[g0 + g] > high
+                gt_out[a, g0 + g] = ignored[g]
+                if not ignored[g]:
+                    order[n] = g
+                    n += 1
+            for g in range(truths):
+                if ignored[g]:
+                    order[n] = g
+                    n += 1
+            for t in range(thresholds.shape[0]):
+                for g in range(truths):
+                    used[g] = False
+                if truths == 0:
+                    pass
+                elif best_only:
+                    _best(overlap, dets, truths, ignored, thresholds[t], used, partner)
+                else:
+                    _greedy(overlap, dets, truths, peak, ignored, gt_crowd, g0, thresholds[t], used, order, partner)
+                for d in range(dets):
+                    g = partner[d]
+                    if g > -1 and ignored[g]:
+                        outcome[a, t, d0 + d] = IGNORED
+                    elif g > -1 and not gt_uncounted[g0 + g]:
+                        outcome[a, t, d0 + d] = TRUE
+                    elif dt_area[d0 + d] < low or dt_area[d0 + d] > high:
+                        outcome[a, t, d0 + d] = IGNORED
+                    else:
+                        outcome[a, t, d0 + d] = FALSE
+                    if partners.shape[0] > 0:
+                        partners[a, t, d0 + d] = g
+                    if a == 0 and t == reference:
+                        iou_out[d0 + d] = overlap[d * truths + g] if g > -1 else peak[d]
 
 
 def match(
@@ -287,6 +249,8 @@ def match(
     flat, starts = overlaps if overlaps is not None else (np.empty(0), np.empty(0, np.int64))
     if boxes is None and overlaps is None:
         raise ValueError("either boxes or overlaps must be given")
+    dt_sizes, gt_sizes = np.diff(cells.dt_starts), np.diff(cells.gt_starts)
+    most_dt, most_gt = int(dt_sizes.max(initial=0)), int(gt_sizes.max(initial=0))
     _cells(
         readonly(dt_xywh, np.float64),
         readonly(gt_xywh, np.float64),
@@ -303,6 +267,12 @@ def match(
         readonly(ranges, np.float64),
         {"greedy": False, "best": True}[rule],
         reference,
+        np.empty(int((dt_sizes * gt_sizes).max(initial=0))),
+        np.empty(most_dt),
+        np.empty(most_dt, np.int64),
+        np.empty(most_gt, np.int64),
+        np.empty(most_gt, np.bool_),
+        np.empty(most_gt, np.bool_),
         outcome,
         partners,
         gt_out,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detkit.kernels._groups import grouped, in_threads
+from detkit.kernels._groups import grouped, in_threads, largest
 from detkit.kernels._jit import jit, readonly
 
 __all__ = ["cell_iou", "grouped_polygon_nms", "hulls", "matched_iou", "polygon_area", "polygon_intersection",
@@ -33,13 +33,11 @@ def _turn(ax: float, ay: float, bx: float, by: float, cx: float, cy: float) -> f
 
 
 @jit
-def _hulls(corners: Any, out: Any) -> None:
-    """Convex hull, bounds and area of each quadrangle.
+def _hulls(corners: Any, point: Any, hull: Any, out: Any) -> None:
+    """Convex hull, bounds and area of each quadrangle; `point` and `hull` are room for (4, 2) and (8, 2) corners.
 
     Source: Andrew 1979, Another efficient algorithm for convex hulls in two dimensions (monotone chain).
     """
-    point = np.empty((4, 2))
-    hull = np.empty((8, 2))
     for n in range(corners.shape[0]):
         for i in range(4):
             x, y = corners[n, i, 0], corners[n, i, 1]
@@ -131,8 +129,9 @@ def _shared(a: Any, i: int, b: Any, j: int, one: Any, two: Any) -> float:
 
 
 @jit
-def _overlaps(a: Any, a_starts: Any, b: Any, b_starts: Any, is_crowd: Any, divides: bool, out: Any) -> None:
-    one, two = np.empty((_ROOM, 2)), np.empty((_ROOM, 2))
+def _overlaps(
+    a: Any, a_starts: Any, b: Any, b_starts: Any, is_crowd: Any, divides: bool, one: Any, two: Any, out: Any
+) -> None:
     at = 0
     for cell in range(a_starts.shape[0] - 1):
         for i in range(a_starts[cell], a_starts[cell + 1]):
@@ -146,13 +145,11 @@ def _overlaps(a: Any, a_starts: Any, b: Any, b_starts: Any, is_crowd: Any, divid
 
 
 @jit
-def _suppress_polygons(table: Any, starts: Any, iou_threshold: float, limit: int, keep: Any) -> None:
-    one, two = np.empty((_ROOM, 2)), np.empty((_ROOM, 2))
-    most = 0
-    for group in range(starts.shape[0] - 1):
-        most = max(most, starts[group + 1] - starts[group])
-    # Bounds of the boxes kept so far, side by side: most pairs are told apart by them.
-    row, bounds = np.empty(most, np.int64), np.empty((most, 4))
+def _suppress_polygons(
+    table: Any, starts: Any, iou_threshold: float, limit: int, one: Any, two: Any, row: Any, bounds: Any, keep: Any
+) -> None:
+    # `row` and `bounds` are room for the largest group: the boxes kept so far and their bounds, side by side. Most
+    # pairs are told apart by these.
     for group in range(starts.shape[0] - 1):
         kept = 0
         for i in range(starts[group], starts[group + 1]):
@@ -183,6 +180,11 @@ def _suppress_polygons(table: Any, starts: Any, iou_threshold: float, limit: int
                 kept += 1
 
 
+def _room() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where two hulls are cut."""
+    return np.empty((_ROOM, 2)), np.empty((_ROOM, 2))
+
+
 def hulls(corners: ArrayLike) -> NDArray[np.float64]:
     """Quadrangles as the kernels of this file take them.
 
@@ -210,7 +212,7 @@ def hulls(corners: ArrayLike) -> NDArray[np.float64]:
     if not np.isfinite(array).all():
         raise ValueError("corners hold a value that is not finite")
     out = np.empty((len(array), _COLUMNS))
-    _hulls(readonly(array, np.float64), out)
+    _hulls(readonly(array, np.float64), np.empty((4, 2)), np.empty((8, 2)), out)
     return readonly(out, np.float64)
 
 
@@ -307,7 +309,7 @@ def matched_iou(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(f"`a` has {len(first)} rows and `b` has {len(second)}, expected as many")
     starts = readonly(np.arange(len(first) + 1), np.int64)
     out = np.empty(len(first))
-    _overlaps(first, starts, second, starts, readonly(np.zeros(len(second)), np.bool_), True, out)
+    _overlaps(first, starts, second, starts, readonly(np.zeros(len(second)), np.bool_), True, *_room(), out)
     return out
 
 
@@ -372,9 +374,13 @@ def grouped_polygon_nms(
     ordered = readonly(table[found.order], np.float64)
     keep = np.zeros(len(ordered), np.bool_)
     limit = len(keep) if max_detections is None else int(max_detections)
-    in_threads(
-        lambda starts: _suppress_polygons(ordered, starts, float(iou_threshold), limit, keep), found.starts, jobs
-    )
+
+    def suppress(starts: NDArray[np.int64]) -> None:
+        most = largest(starts)
+        room = *_room(), np.empty(most, np.int64), np.empty((most, 4))
+        _suppress_polygons(ordered, starts, float(iou_threshold), limit, *room, keep)
+
+    in_threads(suppress, found.starts, jobs)
     survives = np.empty(len(keep), np.bool_)
     survives[found.order] = keep
     return survives
@@ -387,6 +393,7 @@ def _matrix(
     if crowd.shape != (len(b),):
         raise ValueError(f"`is_crowd` has shape {crowd.shape}, expected ({len(b)},)")
     out = np.empty((len(a), len(b)))
+    first, second = (readonly(table, np.float64) for table in (a, b))
     ends = (readonly([0, len(table)], np.int64) for table in (a, b))
-    _overlaps(readonly(a, np.float64), next(ends), readonly(b, np.float64), next(ends), crowd, divides, out.reshape(-1))
+    _overlaps(first, next(ends), second, next(ends), crowd, divides, *_room(), out.reshape(-1))
     return out

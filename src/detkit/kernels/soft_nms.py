@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from detkit.kernels._groups import grouped, in_threads
+from detkit.kernels._groups import grouped, in_threads, largest
 from detkit.kernels._jit import jit
 from detkit.kernels.iou import box_iou
 
@@ -17,13 +17,21 @@ __all__ = ["grouped_matrix_nms", "grouped_soft_nms"]
 
 @jit
 def _soften(
-    xywh: Any, score: Any, starts: Any, gaussian: bool, iou_threshold: float, sigma: float, floor: float, out: Any
+    xywh: Any,
+    score: Any,
+    starts: Any,
+    gaussian: bool,
+    iou_threshold: float,
+    sigma: float,
+    floor: float,
+    alive: Any,
+    current: Any,
+    out: Any,
 ) -> None:
+    """`alive` and `current` are room for the largest group."""
     for group in range(starts.shape[0] - 1):
         first = starts[group]
         count = starts[group + 1] - first
-        alive = np.empty(count, np.int64)
-        current = np.empty(count, np.float64)
         left = 0
         for n in range(count):
             if score[first + n] >= floor:
@@ -52,11 +60,15 @@ def _soften(
 
 
 @jit
-def _decay(xywh: Any, score: Any, starts: Any, gaussian: bool, sigma: float, floor: float, out: Any) -> None:
+def _decay(
+    xywh: Any, score: Any, starts: Any, gaussian: bool, sigma: float, floor: float, covered: Any, out: Any
+) -> None:
+    """`covered` is room for the largest group."""
     for group in range(starts.shape[0] - 1):
         first = starts[group]
         count = starts[group + 1] - first
-        covered = np.zeros(count, np.float64)
+        for j in range(count):
+            covered[j] = 0.0
         for j in range(count):
             if score[first + j] < floor:
                 break
@@ -126,7 +138,13 @@ def grouped_soft_nms(
     found = grouped(xywh, score, group)
     out = np.full(len(found.order), np.nan)
     gaussian, settings = decay == "gaussian", (float(iou_threshold), float(sigma), float(score_threshold))
-    in_threads(lambda starts: _soften(found.xywh, found.score, starts, gaussian, *settings, out), found.starts, jobs)
+
+    def soften(starts: NDArray[np.int64]) -> None:
+        most = largest(starts)
+        room = np.empty(most, np.int64), np.empty(most)
+        _soften(found.xywh, found.score, starts, gaussian, *settings, *room, out)
+
+    in_threads(soften, found.starts, jobs)
     return _in_input_order(out, found.order)
 
 
@@ -176,7 +194,11 @@ def grouped_matrix_nms(
     found = grouped(xywh, score, group)
     out = np.full(len(found.order), np.nan)
     gaussian, settings = decay == "gaussian", (float(sigma), float(score_threshold))
-    in_threads(lambda starts: _decay(found.xywh, found.score, starts, gaussian, *settings, out), found.starts, jobs)
+
+    def decay_all(starts: NDArray[np.int64]) -> None:
+        _decay(found.xywh, found.score, starts, gaussian, *settings, np.empty(largest(starts)), out)
+
+    in_threads(decay_all, found.starts, jobs)
     return _in_input_order(out, found.order)
 
 
