@@ -33,9 +33,7 @@ def names(room: str) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    package = importlib.import_module(room)
-    own = {m.name for m in pkgutil.iter_modules(package.__path__) if not (m.name.startswith("_") or m.ispkg)}
-    return tuple(sorted(own | {point.name for point in importlib.metadata.entry_points(group=room)}))
+    return tuple(sorted(_own(room) | {point.name for point in importlib.metadata.entry_points(group=room)}))
 
 
 @lru_cache
@@ -64,8 +62,13 @@ def load(room: str, name: str) -> ModuleType | Any:
         close = get_close_matches(name, names(room), n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(f'`{c}`' for c in close)}?" if close else None
         raise UsageError(f"unknown {kind} `{name}`; known: {', '.join(names(room))}", hint=hint)
-    package = importlib.import_module(room)
-    if any(m.name == name for m in pkgutil.iter_modules(package.__path__)):
+    if name in _own(room):
         return importlib.import_module(f"{room}.{name}")
     (point,) = [p for p in importlib.metadata.entry_points(group=room) if p.name == name][:1]
     return point.load()
+
+
+@lru_cache
+def _own(room: str) -> frozenset[str]:
+    package = importlib.import_module(room)
+    return frozenset(m.name for m in pkgutil.iter_modules(package.__path__) if not (m.name.startswith("_") or m.ispkg))

@@ -86,9 +86,6 @@ def score(
     folder: Path | None = None,
 ) -> Evaluation:
     """The result, scored in one go or in shards: one after the other, in processes, or by Dask."""
-    from detkit import api
-    from detkit.api import sharding
-
     if scheduler is not None:
         from detkit import scale
 
@@ -99,5 +96,9 @@ def score(
     if shards is None:
         if workers is not None or folder is not None:
             raise UsageError("--workers and --shard-folder speak of shards", hint="add --shards N")
+        from detkit import api
+
         return api.evaluate(truth, predictions, settings)
+    from detkit.api import sharding
+
     return sharding.evaluate_in_shards(truth, predictions, shards, settings, processes=workers or 1)

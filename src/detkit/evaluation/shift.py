@@ -57,11 +57,12 @@ def class_mismatch(result: Evaluation) -> ClassMismatch | None:
     -------
     ClassMismatch or None
     """
-    protocol = _reduced(result.protocol)
-    truth, detections = result.truth, result.detections
+    truth, detections, protocol = result.truth, result.detections, result.protocol
     if protocol.iou_type != "bbox" or len(truth.categories) < 2 or not len(detections):
         return None
-    here = _ap(truth, detections, protocol)
+    at = protocol.iou_thresholds[protocol.reference_threshold]
+    here = metric_value(Metric("AP", "AP", iou=at), protocol, result.scored)
+    protocol = _reduced(protocol)
     if here is None or here >= _SUSPICIOUS:
         return None
     agnostic = _ap(truth, detections, replace(protocol, class_wise=False))
