@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         decode_targets,
         dedupe,
         diff,
+        diff_datasets,
         draw,
         encode_targets,
         ensemble,
@@ -121,6 +122,7 @@ __all__ = [
     "decode_targets",
     "dedupe",
     "diff",
+    "diff_datasets",
     "draw",
     "encode_targets",
     "ensemble",
@@ -159,10 +161,10 @@ _HOMES = {
     "detkit.api": (
         "AugmentSettings BoxOverlaps CheckResult CheckSettings Conversion CropSettings DedupeSettings "
         "DrawSettings EvaluationSettings FrameSettings JoinSettings PredictSettings Prediction Rule TileSettings "
-        "augment bench check compare convert crops decode_targets dedupe diff draw encode_targets ensemble "
-        "evaluate export_anchors export_suspects filter find_anchors flat_metrics frame frames gate inspect_model "
-        "iou join_tiles load_result load_rules mend merge nms predict read remap report sample save_matches "
-        "save_targets split stats tile write"
+        "augment bench check compare convert crops decode_targets dedupe diff diff_datasets draw encode_targets "
+        "ensemble evaluate export_anchors export_suspects filter find_anchors flat_metrics frame frames gate "
+        "inspect_model iou join_tiles load_result load_rules mend merge nms predict read remap report sample "
+        "save_matches save_targets split stats tile write"
     ),
     "detkit.errors": (
         "CannotJudgeError DetkitError InputError InvalidRowsError MissingExtraError OutputError UsageError"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from detkit.api.comparing import compare, judge_comparison, with_intervals
     from detkit.api.cropping import Crops, CropSettings, crops
     from detkit.api.deduping import DedupeSettings, dedupe
-    from detkit.api.differing import diff, judge_diff
+    from detkit.api.differing import diff, diff_datasets, diff_kind, diff_listing, judge_diff
     from detkit.api.drawing import Drawn, DrawSettings, draw
     from detkit.api.ensembling import ensemble
     from detkit.api.exporting import flat_metrics, frame
@@ -72,6 +72,9 @@ __all__ = [
     "decode_targets",
     "dedupe",
     "diff",
+    "diff_datasets",
+    "diff_kind",
+    "diff_listing",
     "draw",
     "encode_targets",
     "ensemble",
@@ -132,7 +135,7 @@ _HOMES = {
     "comparing": "compare judge_comparison with_intervals",
     "cropping": "CropSettings Crops crops",
     "deduping": "DedupeSettings dedupe",
-    "differing": "diff judge_diff",
+    "differing": "diff diff_datasets diff_kind diff_listing judge_diff",
     "drawing": "DrawSettings Drawn draw",
     "ensembling": "ensemble",
     "exporting": "flat_metrics frame",

@@ -26,6 +26,7 @@ __all__ = [
     "names",
     "render",
     "render_anchors",
+    "render_changes",
     "render_class",
     "render_comparison",
     "render_differences",
@@ -180,12 +181,12 @@ def render_overlaps(found: Any, format: str = "text") -> str:
 
 
 def render_differences(found: Mapping[str, Any], gate: GateReport | None = None, format: str = "text") -> str:
-    """Differences of two predictions (and the verdict on them).
+    """Differences of two predictions, or of two versions of a dataset (and the verdict on them).
 
     Parameters
     ----------
     found : mapping
-        Schema `detkit.diff/1`.
+        Schema `detkit.diff/1` or `detkit.dataset_diff/1`.
     gate : GateReport, optional
     format : {"text", "json"}
 
@@ -194,11 +195,19 @@ def render_differences(found: Mapping[str, Any], gate: GateReport | None = None,
     str
         With a final newline.
     """
-    from detkit.reports import _differences
+    from detkit.reports import _dataset_differences, _differences
 
     if format == "json":
         return _as_json({**found, **({} if gate is None else {"gate": gate.to_dict()})})
-    return _differences.text(found, gate)
+    of_datasets = found["schema"] == "detkit.dataset_diff/1"
+    return _dataset_differences.text(found, gate) if of_datasets else _differences.text(found, gate)
+
+
+def render_changes(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Every changed box of two versions of a dataset as CSV; `columns` as `detkit.api.diff_listing` gives them."""
+    from detkit.reports import _dataset_differences
+
+    return _dataset_differences.rows(columns)
 
 
 def render_comparison(found: Mapping[str, Any], gate: GateReport | None = None, format: str = "text") -> str:
