@@ -18,7 +18,7 @@ from PIL import Image
 
 import detkit
 from conversion_sources import FILES, SIZES, source
-from detkit import formats
+from detkit import formats, masks
 from detkit.findings import Loss
 from detkit.tables import Dataset, Shapes
 
@@ -165,15 +165,10 @@ ADDED: dict[str, dict[str, str]] = {
 }
 #: (source, target, what) -> a loss that is not said, and why. Each is a fault to mend.
 SILENT: dict[tuple[str, str, str], str] = {
-    ("lvis", "supervisely", "image field `not_exhaustive_category_ids`"): "lists that are empty do not come back",
 }
 #: (target, or None for any; words of a loss) -> why it is said though what is compared here comes back.
 SAID_ANYWAY: dict[tuple[str | None, str], str] = {
     ("widerface", "marks that are not stated"): "marks are written as 0: see what a format adds",
-    ("labelme", "run-length masks"): "masks are kept; their boxes come back as the masks', here the same",
-    (None, "annotation ids"): "counted wherever the source has image ids, though only some of these state row ids",
-    ("openimages", "image field `neg_category_ids`"): "counted, though the lists come back as image-level labels",
-    ("yolo", "top-level fields"): "`kpt_shape` is counted, though it comes back with the keypoints",
 }
 
 
@@ -282,11 +277,14 @@ def _masks(data: Dataset) -> list[Any] | None:
     shapes = data.annotations.shapes
     if shapes is None:
         return None
-    found = [
-        (list(shapes.rle[i]["size"]), shapes.rle[i]["counts"]) if shapes.kind[i] == Shapes.RLE else None
-        for i in range(len(shapes))
-    ]
+    found = [_pixels(shapes.rle[i]) if shapes.kind[i] == Shapes.RLE else None for i in range(len(shapes))]
     return _stated(_in_order(data, found))
+
+
+def _pixels(rle: Mapping[str, Any]) -> tuple[tuple[int, ...], bytes]:
+    """Size and pixels of a mask: one mask has many run lengths, some of them zero."""
+    height, width = rle["size"]
+    return (height, width), np.packbits(masks.decode(masks.to_rle(rle, height, width))).tobytes()
 
 
 def _keypoints(data: Dataset) -> list[Any] | None:

@@ -42,8 +42,6 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "openimages": {"confidence": np.array([1, 0.5, 1, 1, 1, 1]), "source": np.array(["xclick"] * 6, dtype=object)},
     "voc": {"pose": _POSES},
 }  # fmt: skip
-#: Named by a format beside its attributes, but columns of the images.
-_OF_IMAGES = ("neg_category_ids", "pos_category_ids")
 
 
 def flavours(name: str) -> tuple[str, ...]:
@@ -76,7 +74,7 @@ def source(name: str, flavour: str, photos: Path) -> Dataset:
         ("animal", None, "x") if "supercategories" in held else (),
         has_own_ids=own_classes,
     )
-    named = {n: ATTRIBUTES.get(name, {}).get(n, _FLAGS) for n in sorted(holds.attributes) if n not in _OF_IMAGES}
+    named = {n: ATTRIBUTES.get(name, {}).get(n, _FLAGS) for n in sorted(holds.attributes)}
     return Dataset.build(
         images,
         categories,

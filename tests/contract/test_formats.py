@@ -201,7 +201,7 @@ LOST = {
     "crowds": "crowd annotations",
     "ignored": "difficult (ignored) flags",
     "polygons": "polygons",
-    "rle": "masks",
+    "rle": "mask",
     "keypoints": "keypoints",
     "oriented": "oriented boxes",
     "attributes": "attribute `weather`",

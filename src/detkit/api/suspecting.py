@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUSPECT_FORMATS", "SuspectExport", "export_suspects", "suspect_format"]
 
-#: Format -> whether it is a folder.
-SUSPECT_FORMATS: Mapping[str, bool] = {"coco": False, "cvat": False, "labelme": True}
+SUSPECT_FORMATS = ("coco", "cvat", "labelme")
 _SUFFIXES = {".json": "coco", ".xml": "cvat", "": "labelme"}
 
 
@@ -117,8 +116,8 @@ def export_suspects(
     >>> detkit.export_suspects(result, "relabel.json", limit=50).suspects  # doctest: +SKIP
     {'overlooked': 17, 'swapped': 17, 'badly located': 16}
     """
-    from detkit.api import _relabel_coco, _relabel_cvat, _relabel_labelme
-    from detkit.api._relabel_images import sheet_of
+    from detkit import formats
+    from detkit.api._relabel import relabel_dataset
     from detkit.evaluation import analyses
 
     chosen = suspect_format(target, format)
@@ -128,13 +127,9 @@ def export_suspects(
     files.refuse_existing(target, overwrite=overwrite)
     found = cast("Suspects", analyses.analyse("suspects", result))
     worst = found.worst(limit)
-    sheet = sheet_of(result, worst, f"{len(worst)} suspicious labels found by detkit")
-    if SUSPECT_FORMATS[chosen]:
-        with files.atomic_folder(target, overwrite=overwrite) as folder:
-            _relabel_labelme.write(sheet, folder, target)
-    else:
-        writer = {"coco": _relabel_coco, "cvat": _relabel_cvat}[chosen]
-        with files.atomic_file(target, overwrite=overwrite) as place:
-            writer.write(sheet, place)
+    data = relabel_dataset(result, worst, f"{len(worst)} suspicious labels found by detkit", chosen)
+    # Images stay where they are: LabelMe's files say the way to them.
+    options = formats.WriteOptions(place_images="leave", crowds="keep")
+    formats.write_dataset(data, target, chosen, options, overwrite=overwrite)
     counts = Counter(suspect["kind"] for suspect in worst)
-    return SuspectExport(target, chosen, len(sheet.images), {kind: counts[kind] for kind in found.kinds})
+    return SuspectExport(target, chosen, len(data.images), {kind: counts[kind] for kind in found.kinds})

@@ -14,7 +14,7 @@ from detkit.evaluation.protocols import Protocol
 from detkit.findings import Finding
 from detkit.tables import Dataset, freeze
 
-__all__ = ["as_reference_reads", "reference_findings"]
+__all__ = ["as_reference_reads", "as_scored", "reference_findings"]
 
 
 def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
@@ -61,6 +61,23 @@ def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
         message = f"keypoints without regard to class, for which pycocotools matches nothing: {tail}"
         findings.append(Finding("DK706", message))
     return findings
+
+
+def as_scored(truth: Dataset, protocol: Protocol) -> list[Finding]:
+    """What reading noticed, without what this protocol does otherwise: LVIS heeds `ignore` and knows no crowds.
+
+    Parameters
+    ----------
+    truth : Dataset
+    protocol : Protocol
+
+    Returns
+    -------
+    list of Finding
+    """
+    if not protocol.crowds_are_objects:
+        return list(truth.findings)
+    return [f for f in truth.findings if not (f.code == "DK109" and f.message.startswith("`ignore` is overwritten"))]
 
 
 def as_reference_reads(truth: Dataset) -> Dataset:

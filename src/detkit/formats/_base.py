@@ -57,6 +57,9 @@ class Capabilities:
         Of `FEATURES`.
     attributes : frozenset of str
         Names of the attribute columns it holds when `attributes` is not in `holds` as a whole.
+    image_fields, info_fields : frozenset of str
+        Names of the unknown fields of images, and of the top level, that it holds when `extra` or `info` is not in
+        `holds` as a whole.
     file_suffixes : tuple of str
         A target with one of these suffixes is one file.
     folder : bool
@@ -69,6 +72,8 @@ class Capabilities:
 
     holds: frozenset[str]
     attributes: frozenset[str] = frozenset()
+    image_fields: frozenset[str] = frozenset()
+    info_fields: frozenset[str] = frozenset()
     file_suffixes: tuple[str, ...] = ()
     folder: bool = True
     detections_folder: bool = False

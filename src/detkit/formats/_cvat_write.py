@@ -16,7 +16,7 @@ from detkit.findings import Loss
 from detkit.formats._base import Capabilities, WriteOptions
 from detkit.formats._images import place
 from detkit.formats._manifest import write_manifest
-from detkit.formats._mask_windows import runs_of_rows, window_of
+from detkit.formats._mask_windows import runs_of_rows
 from detkit.formats._turned import turned_boxes
 from detkit.formats._voc_names import image_names
 from detkit.formats._voc_numbers import corner_texts, number_text
@@ -106,7 +106,7 @@ class _Writer:
             columns = (("difficult", rows.is_ignored), ("is_crowd", rows.is_crowd))  # type: ignore[union-attr]
             self.flags = [(name, values.tolist()) for name, values in columns if values.any()]
         self.subset, self.doubled = _subsets(table) if with_subsets else ({}, 0)
-        self.masks = self.skewed = self.coerced = 0
+        self.skewed = self.coerced = 0
 
     def write(self, out: TextIO) -> None:
         """The whole document."""
@@ -171,10 +171,8 @@ class _Writer:
 
     def _geometries(self, row: int) -> list[tuple[str, str]]:
         """Tag and coordinates of a row's shapes: several for an outline of several parts."""
-        mask = self.outlines.mask(row)
-        window = None if mask is None else window_of(mask)
+        window = self.outlines.window(row)
         if window is not None:
-            self.masks += 1
             left, top, pixels = window
             runs = ", ".join(map(str, runs_of_rows(pixels)))
             height, width = pixels.shape
@@ -199,9 +197,7 @@ class _Writer:
 
     def losses(self) -> list[Loss]:
         """What writing changed."""
-        text = "written as CVAT masks (their boxes are the masks' when read back)"
         found = [
-            Loss("run-length masks", text, self.masks),
             Loss("oriented boxes that are no rectangles", "written as polygons", self.skewed),
             Loss("attribute values that are no text, number or flag", "written as text", self.coerced),
             Loss("images in several splits", "written with the first one only", self.doubled),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,14 +27,15 @@ from detkit.formats._images import displayed_size, is_inside
 from detkit.formats._json_file import as_number, as_numbers
 from detkit.formats._manifest import Manifest, ids_of, read_manifest, table_of_images
 from detkit.formats._yolo_sidecar import IMAGES_TABLE
-from detkit.tables import Dataset, id_array
+from detkit.tables import Categories, Dataset, Detections, id_array
 
-__all__ = ["CATEGORY", "probe", "read_huggingface"]
+__all__ = ["CATEGORY", "probe", "read_huggingface", "read_scored"]
 
 _SAMPLE = 5
 #: What datasets of the Hub call the class of an object.
 CATEGORY = ("category", "categories", "category_id", "label", "labels", "class")
 _BOX = ("bbox", "bboxes", "box", "boxes")
+SCORE = "score"
 _OWN = frozenset((*CATEGORY, *_BOX, "id", "bbox_id", "area", "iscrowd", "is_crowd", "segmentation"))
 
 
@@ -52,25 +54,33 @@ class _Image:
 
 def probe(path: Path, kind: Kind) -> Probe:
     """Whether a path is Hugging Face's, and why or why not."""
-    if kind == "detections":
-        return Probe(False, "holds labelled data only")
     if path.is_file() and path.suffix.lower() not in (".jsonl", ".csv", PARQUET):
         return Probe(False, f"a `{path.suffix or 'suffixless'}` file, expected .jsonl, .csv, .parquet or a folder")
     files = data_files(path)[:_SAMPLE]
     if not files:
         return Probe(False, "no `metadata.jsonl`, `metadata.csv` or .parquet file")
     for file in files:
-        if read_manifest(file.parent, "huggingface") is not None:
-            return Probe(True, "detkit.json says this is a Hugging Face folder")
+        manifest = read_manifest(file.parent, "huggingface")
+        if manifest is not None:
+            return Probe(manifest.kind == kind, f"detkit.json says this is a Hugging Face folder ({manifest.kind})")
         try:
-            fits = _fits(file)
+            fits = _fits(file) and (kind == "dataset" or _has_scores(file))
         except MissingExtraError:
-            return Probe(True, "Parquet; its columns were not looked at without `pyarrow`")
+            return Probe(kind == "dataset", "Parquet; its columns were not looked at without `pyarrow`")
         except InputError as error:
             return Probe(False, str(error).splitlines()[0])
         if fits:
             return Probe(True, "records of images with `objects` that have a `bbox`")
-    return Probe(False, f"`{files[0].name}` has no images with `objects` that have a `bbox`")
+    wanted = "a `bbox`" if kind == "dataset" else "a `bbox` and a `score`"
+    return Probe(False, f"`{files[0].name}` has no images with `objects` that have {wanted}")
+
+
+def _has_scores(file: Path) -> bool:
+    """Whether the objects of the first records have a score."""
+    if file.suffix.lower() == PARQUET:
+        return has_boxes(file, (SCORE,))
+    first = [r for r in islice(records(file), _SAMPLE) if isinstance(r, Record)]
+    return any(SCORE in row for r in first for row in _rows_of(r.value.get("objects")) or ())
 
 
 def _fits(file: Path) -> bool:
@@ -101,6 +111,22 @@ def _rows_of(objects: Any) -> list[Any] | None:
 
 def read_huggingface(path: Path, options: ReadOptions) -> Dataset:
     """Everything in the files at a path; see `huggingface.read`."""
+    collected, stated = _collected(path, options)
+    area = [row.extra.get("area", row.xywh[2] * row.xywh[3]) for row in collected.rows]
+    ids = [row.extra.get("id") for row in collected.rows]
+    for row in collected.rows:
+        row.extra = {}
+    known = None not in ids and len(set(ids)) == len(ids) and bool(ids)
+    return collected.dataset(stated, area=area, ids=id_array(ids) if known else None)
+
+
+def read_scored(path: Path, options: ReadOptions) -> Detections:
+    """The objects that have a score; see `huggingface.read_detections`."""
+    collected, stated = _collected(path, options)
+    return collected.detections(stated)
+
+
+def _collected(path: Path, options: ReadOptions) -> tuple[Collector, Categories | tuple[str, ...] | None]:
     root = path if path.is_dir() else path.parent
     files = data_files(path)
     manifest = read_manifest(root, "huggingface") if path.is_dir() else None
@@ -116,12 +142,7 @@ def read_huggingface(path: Path, options: ReadOptions) -> Dataset:
         collected.findings.append(Finding("DK107", message, file=str(path)))
     collected.keep_split(options.split)
     stated = manifest.categories if manifest is not None else None
-    area = [row.extra.get("area", row.xywh[2] * row.xywh[3]) for row in collected.rows]
-    ids = [row.extra.get("id") for row in collected.rows]
-    for row in collected.rows:
-        row.extra = {}
-    known = None not in ids and len(set(ids)) == len(ids) and bool(ids)
-    return collected.dataset(stated or names or None, area=area, ids=id_array(ids) if known else None)
+    return collected, stated or names or None
 
 
 def _images(collected: Collector, file: Path, root: Path, manifest: Manifest | None) -> Iterator[_Image]:
@@ -208,6 +229,8 @@ def _item(row: Mapping[str, Any], names: tuple[str, ...]) -> Item | str:
     if name is None:
         return f"category `{stated}`, expected a name or a number below {len(names)}"
     item = Item(name, (box[0], box[1], box[2], box[3]))
+    score = as_number(row.get(SCORE))
+    item.score = float("nan") if score is None else score
     item.is_crowd = bool(row.get("iscrowd") or row.get("is_crowd"))
     item.attributes = {k: v for k, v in row.items() if k not in _OWN and v is not None}
     area, own = as_number(row.get("area")), row.get("id", row.get("bbox_id"))

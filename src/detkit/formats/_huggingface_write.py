@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from detkit.findings import Loss
 from detkit.formats._base import Capabilities, WriteOptions
 from detkit.formats._huggingface_files import METADATA
@@ -15,19 +17,22 @@ from detkit.formats._manifest import write_image_table, write_manifest
 from detkit.formats._text_folder import first_splits
 from detkit.formats._voc_names import image_names
 from detkit.formats._writing import kept_rows, plain, require_pixels, stated_attributes
-from detkit.tables import Dataset
+from detkit.tables import Dataset, Detections
 
 __all__ = ["write_huggingface"]
 
 _OWN = frozenset(("id", "bbox", "category", "area", "iscrowd"))
 
 
-def write_huggingface(dataset: Dataset, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+def write_huggingface(
+    dataset: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities
+) -> list[Loss]:
     """Write `metadata.jsonl` beside the images, in a folder for each split, and what it cannot say.
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : Dataset or Detections
+        The objects of predictions have a `score`.
     target : Path
         An empty folder.
     options : WriteOptions
@@ -45,7 +50,9 @@ def write_huggingface(dataset: Dataset, target: Path, options: WriteOptions, hol
     """
     require_pixels(dataset, "a Hugging Face image folder")
     names, losses = image_names(dataset.images)
-    split, doubled = first_splits(dataset)
+    is_truth = isinstance(dataset, Dataset)
+    splits = list(dataset.splits) if isinstance(dataset, Dataset) else []
+    split, doubled = first_splits(dataset) if isinstance(dataset, Dataset) else ({}, 0)
     keep, offsets = kept_rows(dataset, holds, options).tolist(), dataset.offsets.tolist()
     lines: dict[Path, list[str]] = {target: []} if not split else {}
     images = []
@@ -64,7 +71,8 @@ def write_huggingface(dataset: Dataset, target: Path, options: WriteOptions, hol
         data = "".join(f"{line}\n" for line in content).encode("utf-8", "surrogatepass")
         (folder / METADATA[0]).write_bytes(data)
     table = write_image_table(target, dataset.images, names)
-    write_manifest(target, "huggingface", "dataset", dataset.categories, splits=list(dataset.splits), **table)
+    kind = "dataset" if is_truth else "detections"
+    write_manifest(target, "huggingface", kind, dataset.categories, splits=splits, **table)
     place(dataset.images, images, options.place_images or "leave")
     if doubled:
         losses.append(Loss("images in several splits", "written with the first one only", doubled))
@@ -74,17 +82,22 @@ def write_huggingface(dataset: Dataset, target: Path, options: WriteOptions, hol
 class _Objects:
     """Lists of the fields of an image's objects; the same fields for every image, as a table wants them."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        rows = dataset.annotations
+    def __init__(self, dataset: Dataset | Detections) -> None:
+        rows = dataset.annotations if isinstance(dataset, Dataset) else dataset
+        is_truth = isinstance(dataset, Dataset)
+        ids = dataset.annotations.ids if isinstance(dataset, Dataset) else rows.source_row + 1
+        attributes = dataset.annotations.attributes if isinstance(dataset, Dataset) else {}
+        crowds = dataset.annotations.is_crowd if isinstance(dataset, Dataset) else np.zeros(0, np.bool_)
         self.names = dataset.categories.names
-        self.columns = {"id": rows.ids.tolist(), "area": rows.area.tolist(), "bbox": rows.xywh.tolist()}
+        self.columns = {"id": ids.tolist(), "area": rows.area.tolist(), "bbox": rows.xywh.tolist()}
         self.category = rows.category_index.tolist()
-        self.crowds = rows.is_crowd.tolist() if rows.is_crowd.any() else None
+        self.crowds = crowds.tolist() if crowds.any() else None
+        self.score = None if is_truth else dataset.score.tolist()  # type: ignore[union-attr]
         self.stated = stated_attributes(dataset)
-        self.attributes = [name for name in rows.attributes if name not in _OWN]
+        self.attributes = [name for name in attributes if name not in _OWN]
         self.losses = [
             Loss(f"attribute `{name}`", "dropped (a column of objects has this name)", len(rows))
-            for name in rows.attributes
+            for name in attributes
             if name in _OWN
         ]
 
@@ -96,6 +109,8 @@ class _Objects:
             "bbox": [[plain(v) for v in self.columns["bbox"][row]] for row in rows],
             "category": [self.names[self.category[row]] for row in rows],
         }
+        if self.score is not None:
+            found["score"] = [self.score[row] for row in rows]
         if self.crowds is not None:
             found["iscrowd"] = [int(self.crowds[row]) for row in rows]
         stated = [self.stated(row) for row in rows] if self.attributes else []

@@ -11,7 +11,7 @@ from typing import Any
 from detkit.errors import InputError
 from detkit.formats._coco_json import outline
 
-__all__ = ["as_number", "as_numbers", "names_in", "read_json", "read_many", "write_json"]
+__all__ = ["as_number", "as_numbers", "json_bytes", "names_in", "read_json", "read_many", "write_json"]
 
 _BOM = b"\xef\xbb\xbf"
 #: Bytes from which a file is looked at before it is read.
@@ -84,9 +84,17 @@ def read_many(paths: Sequence[Path], jobs: int) -> list[Any]:
 
 def write_json(value: Any, path: Path) -> None:
     """Write a value, indented, UTF-8, a line end at the end."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes((text + "\n").encode("utf-8", "surrogatepass"))
+    path.write_bytes(json_bytes(value, indent=2))
+
+
+def json_bytes(value: Any, *, indent: int) -> bytes:
+    """A value as indented JSON in UTF-8; half a surrogate pair is kept as the escape it came as."""
+    try:
+        data = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        data = json.dumps(value, indent=indent, allow_nan=False).encode()
+    return data + b"\n"
 
 
 def as_number(value: Any) -> float | None:

@@ -31,6 +31,8 @@ _IMAGE_FIELDS = frozenset(
     ("version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth", "lineColor", "fillColor")
 )
 _SHAPE_FIELDS = frozenset(("label", "points", "shape_type", "mask", "difficult", "score", "attributes"))
+#: Stated by the tools whether there is something to say or not; other fields that are empty are kept.
+_OFTEN_EMPTY = frozenset(("group_id", "description", "flags", "kie_linking", "line_color", "fill_color"))
 #: Shapes that are no region: nothing is boxed by them.
 _NO_REGION = frozenset(("point", "points", "line", "linestrip"))
 _ORIENTED = frozenset(("rotation", "oriented_rectangle"))
@@ -212,8 +214,12 @@ def _item(collected: Collector, file: Path, number: int, shape: Any, size: tuple
     if isinstance(attributes, dict):
         item.attributes = {str(k): v for k, v in attributes.items() if v is not None}
     if collected.options.with_extra:
-        item.extra = {k: v for k, v in shape.items() if k not in _SHAPE_FIELDS and v not in (None, "", [], {})}
+        item.extra = {k: v for k, v in shape.items() if k not in _SHAPE_FIELDS and not _says_nothing(k, v)}
     return item
+
+
+def _says_nothing(name: str, value: Any) -> bool:
+    return name in _OFTEN_EMPTY and value in (None, "", [], {})
 
 
 def _shaped(

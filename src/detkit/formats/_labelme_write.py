@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +18,7 @@ from detkit.formats._base import Capabilities, WriteOptions
 from detkit.formats._images import place
 from detkit.formats._json_file import write_json
 from detkit.formats._manifest import write_manifest
-from detkit.formats._mask_windows import window_of
+from detkit.formats._unpacked import is_unpacked
 from detkit.formats._writing import (
     Outlines,
     distinct,
@@ -65,13 +66,27 @@ def write_labelme(table: Dataset | Detections, target: Path, options: WriteOptio
     names, labels, losses = distinct(table.images, ".json")
     writer = _Writer(table, options, holds)
     for position, (name, label) in enumerate(zip(names, labels, strict=True)):
-        write_json(writer.document(position, name), target / label)
+        stays = table.images.paths[position] if options.place_images == "leave" else None
+        image_path = _way_to(stays, (target / label).parent, name)
+        write_json(writer.document(position, image_path), target / label)
     kind = "dataset" if isinstance(table, Dataset) else "detections"
     write_manifest(target, "labelme", kind, table.categories)
     place(table.images, image_targets(table.images, names, target), options.place_images or "leave")
     if isinstance(table, Dataset):
         losses += lost_extra(table, images=False)
-    return losses + writer.losses()
+    return losses + writer.outlines.losses()
+
+
+def _way_to(image: str | None, folder: Path, name: str) -> str:
+    """How LabelMe finds an image from the folder of its JSON file: beside it, or where it was left."""
+    last = PurePosixPath(name).name
+    if image is None or Path(image).name != last or is_unpacked(image):
+        return last
+    try:
+        return Path(os.path.relpath(Path(image).absolute(), folder.absolute())).as_posix()
+    except ValueError:
+        # Another drive: there is no way from here to there.
+        return Path(image).absolute().as_posix()
 
 
 class _Writer:
@@ -89,9 +104,8 @@ class _Writer:
         self.ignored = ignored_rows(table, holds, options).tolist() if isinstance(table, Dataset) else None
         self.attributes = stated_attributes(table)
         self.extra: Mapping[int, Mapping[str, Any]] = rows.extra if isinstance(table, Dataset) else {}
-        self.masks = 0
 
-    def document(self, position: int, name: str) -> dict[str, Any]:
+    def document(self, position: int, image_path: str) -> dict[str, Any]:
         """Content of the file of the image at a position."""
         images = self.table.images
         width, height = images.sizes[position].tolist()
@@ -105,7 +119,7 @@ class _Writer:
             "version": _VERSION,
             "flags": extra.get("flags") or {},
             "shapes": shapes,
-            "imagePath": PurePosixPath(name).name,
+            "imagePath": image_path,
             "imageData": None,
             "imageHeight": None if math.isnan(height) else plain(height),
             "imageWidth": None if math.isnan(width) else plain(width),
@@ -113,12 +127,9 @@ class _Writer:
         }
 
     def _shapes(self, row: int, used: set[Any]) -> list[dict[str, Any]]:
-        mask = self.outlines.mask(row)
-        if mask is not None:
-            window = window_of(mask)
-            if window is not None:
-                self.masks += 1
-                return [self._masked(row, *window)]
+        window = self.outlines.window(row)
+        if window is not None:
+            return [self._masked(row, *window)]
         rings = self.outlines.rings(row)
         if not rings:
             left, top, right, bottom = self.edges[row]
@@ -170,11 +181,3 @@ class _Writer:
         if attributes:
             shape["attributes"] = attributes
         return shape | {k: v for k, v in own.items() if k not in _OWN_SHAPE and k not in shape}
-
-    def losses(self) -> list[Loss]:
-        """What writing changed."""
-        found = self.outlines.losses()
-        if self.masks:
-            text = "written as mask shapes (their boxes are the masks' when read back)"
-            found.append(Loss("run-length masks", text, self.masks))
-        return found

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from detkit import registry
 from detkit.findings import Loss
 from detkit.formats._base import Capabilities, WriteOptions
 from detkit.tables import Dataset, Detections, Shapes
@@ -41,6 +43,10 @@ def generic_losses(
 
 def count_written(table: Dataset | Detections, holds: Capabilities, options: WriteOptions) -> int:
     """Rows that stay when crowds, ignored objects and objects with outlines are left out as the options say."""
+    return int(np.count_nonzero(~_left_out(table, holds, options)))
+
+
+def _left_out(table: Dataset | Detections, holds: Capabilities, options: WriteOptions) -> NDArray[np.bool_]:
     rows = table.annotations if isinstance(table, Dataset) else table
     left_out = np.zeros(len(rows), np.bool_)
     if isinstance(table, Dataset) and "crowds" not in holds.holds and options.crowds == "drop":
@@ -49,7 +55,7 @@ def count_written(table: Dataset | Detections, holds: Capabilities, options: Wri
         left_out |= table.annotations.is_ignored
     if options.shapes == "drop" and rows.shapes is not None:
         left_out |= (rows.shapes.kind == Shapes.RLE) | (rows.shapes.rings.lengths() > 0)
-    return len(rows) - int(left_out.sum())
+    return left_out
 
 
 Rule = Callable[[Any, Capabilities, WriteOptions, bool], list[Loss]]
@@ -112,8 +118,11 @@ def _ids(data: Dataset, holds: Capabilities, options: WriteOptions, one_file: bo
         losses.append(Loss("category ids", "renumbered", changed))
     if "image_ids" not in holds.holds and data.images.has_own_ids:
         losses.append(Loss("image ids", "dropped", len(data.images)))
-    if "annotation_ids" not in holds.holds and data.images.has_own_ids:
-        losses.append(Loss("annotation ids", "dropped", len(data.annotations)))
+    if "annotation_ids" not in holds.holds and _states_row_ids(data):
+        # Where images stay in order, rows count from 1 in that order when they are read back.
+        ids = data.annotations.ids[~_left_out(data, holds, options)]
+        keeps = "image_ids" in holds.holds and np.array_equal(ids, np.arange(1, len(ids) + 1))
+        losses.append(Loss("annotation ids", "dropped", 0 if keeps else len(data.annotations)))
     if "supercategories" not in holds.holds:
         stated = sum(s is not None for s in data.categories.supercategories)
         losses.append(Loss("supercategories", "dropped", stated))
@@ -129,12 +138,14 @@ def _rest(data: Dataset, holds: Capabilities, options: WriteOptions, one_file: b
             ("annotation", data.annotations.extra),
         ):
             names: dict[str, int] = {}
+            held = holds.image_fields if what == "image" else frozenset()
             for fields in extra.values():
-                for name in fields:
+                for name in (n for n in fields if n not in held):
                     names[name] = names.get(name, 0) + 1
             losses += [Loss(f"{what} field `{name}`", "dropped", count) for name, count in names.items()]
-    if "info" not in holds.holds and data.info:
-        losses.append(Loss("top-level fields", "dropped", len(data.info), tuple(map(str, data.info))[:3]))
+    if "info" not in holds.holds:
+        lost = [str(name) for name in data.info if name not in holds.info_fields]
+        losses.append(Loss("top-level fields", "dropped", len(lost), tuple(lost[:3])))
     if data.splits and (one_file or "splits" not in holds.holds):
         losses.append(Loss("splits", "dropped (one file holds none)", len(data.splits), tuple(data.splits)[:3]))
     return losses
@@ -153,6 +164,16 @@ def _detections(data: Detections, holds: Capabilities, options: WriteOptions, on
 
 _DATASET_RULES: tuple[Rule, ...] = (_crowds, _ignored, _shapes, _columns, _ids, _rest)
 _DETECTIONS_RULES: tuple[Rule, ...] = (_shapes, _detections)
+
+
+def _states_row_ids(data: Dataset) -> bool:
+    """Whether ids of rows are the source's own: they are no mere numbers, or its format states ids."""
+    rows = data.annotations
+    if rows.ids.dtype == object or not np.array_equal(rows.ids, rows.source_row + 1):
+        return True
+    if data.source is None or data.source.format not in registry.names("detkit.formats"):
+        return False
+    return "annotation_ids" in registry.load("detkit.formats", data.source.format).CAPABILITIES.holds
 
 
 def _is_stated(value: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
+from detkit.formats._json_file import json_bytes
 from detkit.formats._yolo_sidecar import IMAGES_TABLE, ImageRow, load_sidecar, write_images_table
 from detkit.tables import Categories, Images, id_array
 
@@ -52,8 +53,7 @@ def write_manifest(folder: Path, format: str, kind: str, categories: Categories,
         "categories": classes,
         **rest,
     }
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    (folder / FOLDER_MARK).write_text(text + "\n", encoding="utf-8", newline="\n")
+    (folder / FOLDER_MARK).write_bytes(json_bytes(content, indent=1))
 
 
 def read_manifest(folder: Path, format: str) -> Manifest | None:

@@ -20,16 +20,20 @@ from detkit.formats._supervisely_objects import shaped
 from detkit.formats._yolo_sidecar import IMAGES_TABLE
 from detkit.tables import Categories
 
-__all__ = ["ANN", "CROWD", "DIFFICULT", "IMG", "META", "NESTED", "probe", "read_supervisely"]
+__all__ = ["ANN", "CONFIDENCE", "CROWD", "DIFFICULT", "IMG", "META", "NESTED", "probe", "read_supervisely"]
 
 META, ANN, IMG = "meta.json", "ann", "img"
 #: Folder of the datasets inside a dataset.
 NESTED = "datasets"
 #: Tags that are flags in a table.
 DIFFICULT, CROWD = "difficult", "iscrowd"
+#: Tag of a prediction's score, as Supervisely's own models write it.
+CONFIDENCE = "confidence"
 _SAMPLE = 5
 _SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
 _IMAGE_FIELDS = frozenset(("size", "objects"))
+#: Stated by Supervisely whether there is something to say or not; other fields that are empty are kept.
+_OFTEN_EMPTY = frozenset(("description", "tags", "customData", "customBigData", "name", "labelerLogin"))
 #: `classId` is the number of a class on a server: the title says which class it is.
 _OBJECT_FIELDS = frozenset(
     ("classTitle", "classId", "geometryType", "shape", "points", "bitmap", "mask", "angle", "parts", "tags")
@@ -60,22 +64,38 @@ class _Project:
 
 def probe(path: Path, kind: Kind) -> Probe:
     """Whether a path is Supervisely's, and why or why not."""
-    if kind == "detections":
-        return Probe(False, "holds labelled data only")
     if path.is_file() and path.suffix.lower() != ".json":
         return Probe(False, f"a `{path.suffix or 'suffixless'}` file, expected .json or a project folder")
     files = list(islice(_annotation_files(path), _SAMPLE))
     if not files:
         return Probe(False, f"no folder `{ANN}` with .json files in it")
+    manifest = read_manifest(path, "supervisely") if path.is_dir() else None
     for file in files:
         names = names_in(file)
         if names is not None and not {"size", "objects"} <= names:
             continue
         try:
-            if _is_annotation(read_json(file)):
-                return Probe(True, "JSON with `size` and a list `objects` of figures with `classTitle`")
+            value = read_json(file)
         except InputError:
             continue
+        if _is_annotation(value) and kind == "dataset":
+            is_ours = manifest is None or manifest.kind != "detections"
+            return Probe(
+                is_ours,
+                "JSON with `size` and a list `objects` of figures with `classTitle`"
+                if is_ours
+                else "detkit.json says these are predictions",
+            )
+        if _is_annotation(value) and any(_confidence(figure) is not None for figure in value["objects"]):
+            is_ours = manifest is None or manifest.kind != "dataset"
+            return Probe(
+                is_ours, f"figures with a tag `{CONFIDENCE}`" if is_ours else "detkit.json says this is a truth"
+            )
+    if kind == "detections":
+        known = manifest is not None and manifest.kind == "detections"
+        return Probe(
+            known, "detkit.json says these are predictions" if known else f"no figure with a tag `{CONFIDENCE}`"
+        )
     return Probe(False, f"`{files[0].name}` has no `size` beside a list `objects` of figures with `classTitle`")
 
 
@@ -216,7 +236,7 @@ def _add_file(collected: Collector, project: _Project, name: str, file: Path, va
     name = named_like(found, name)
     datasets = _dataset_of(file, project.root)
     position = collected.image(name, stated, found, _split_of(datasets[0], project) if datasets else None)
-    extra = {k: v for k, v in value.items() if k not in _IMAGE_FIELDS and v not in (None, "", [], {})}
+    extra = {k: v for k, v in value.items() if k not in _IMAGE_FIELDS and not _says_nothing(k, v)}
     if extra:
         collected.image_extra[position] = extra
     for number, figure in enumerate(value["objects"]):
@@ -258,9 +278,21 @@ def _item(collected: Collector, project: _Project, figure: Any, size: tuple[floa
         return item
     item.name = title
     _tag(item, figure.get("tags"))
+    score = _confidence(figure)
+    item.score = float("nan") if score is None else score
     if collected.options.with_extra:
-        item.extra = {k: v for k, v in figure.items() if k not in _OBJECT_FIELDS and v not in (None, "", [], {})}
+        item.extra = {k: v for k, v in figure.items() if k not in _OBJECT_FIELDS and not _says_nothing(k, v)}
     return item
+
+
+def _confidence(figure: Any) -> float | None:
+    tags = figure.get("tags") if isinstance(figure, dict) else None
+    values = [t.get("value") for t in tags or () if isinstance(t, dict) and t.get("name") == CONFIDENCE]
+    return as_number(values[0]) if values else None
+
+
+def _says_nothing(name: str, value: Any) -> bool:
+    return name in _OFTEN_EMPTY and value in (None, "", [], {})
 
 
 def _tag(item: Item, tags: Any) -> None:

@@ -15,9 +15,8 @@ from detkit.formats._base import Capabilities, WriteOptions
 from detkit.formats._images import place
 from detkit.formats._json_file import write_json
 from detkit.formats._manifest import write_image_table, write_manifest
-from detkit.formats._mask_windows import window_of
 from detkit.formats._supervisely_objects import bitmap_text
-from detkit.formats._supervisely_read import ANN, CROWD, DIFFICULT, IMG, META, NESTED
+from detkit.formats._supervisely_read import ANN, CONFIDENCE, CROWD, DIFFICULT, IMG, META, NESTED
 from detkit.formats._text_folder import first_splits
 from detkit.formats._voc_names import image_names
 from detkit.formats._voc_numbers import difference
@@ -31,7 +30,7 @@ from detkit.formats._writing import (
     require_sizes,
     stated_attributes,
 )
-from detkit.tables import Dataset
+from detkit.tables import Dataset, Detections
 
 __all__ = ["write_supervisely"]
 
@@ -41,12 +40,15 @@ _OWN_IMAGE = frozenset(("size", "objects", "description", "tags"))
 _OWN_OBJECT = frozenset(("classTitle", "classId", "geometryType", "points", "bitmap", "tags"))
 
 
-def write_supervisely(dataset: Dataset, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+def write_supervisely(
+    dataset: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities
+) -> list[Loss]:
     """Write a project: `meta.json`, a dataset for each split, a dataset inside it for each sub-folder of images.
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : Dataset or Detections
+        Each prediction gets a tag `confidence`.
     target : Path
         An empty folder.
     options : WriteOptions
@@ -65,10 +67,12 @@ def write_supervisely(dataset: Dataset, target: Path, options: WriteOptions, hol
     require_pixels(dataset, "Supervisely")
     require_sizes(dataset.images, "Supervisely")
     names, losses = image_names(dataset.images)
-    split, doubled = first_splits(dataset)
+    is_truth = isinstance(dataset, Dataset)
+    splits = dataset.splits if isinstance(dataset, Dataset) else {}
+    split, doubled = first_splits(dataset) if isinstance(dataset, Dataset) else ({}, 0)
     # An ordinary name, but never one of the splits'.
     rest = _NO_SPLIT
-    while rest in dataset.splits:
+    while rest in splits:
         rest += "_"
     figures = _Figures(dataset, options, holds)
     images = []
@@ -79,11 +83,13 @@ def write_supervisely(dataset: Dataset, target: Path, options: WriteOptions, hol
         images.append((position, folder / IMG / file))
     write_json(figures.meta(), target / META)
     table = write_image_table(target, dataset.images, names)
-    write_manifest(target, "supervisely", "dataset", dataset.categories, splits=list(dataset.splits), **table)
+    kind = "dataset" if is_truth else "detections"
+    write_manifest(target, "supervisely", kind, dataset.categories, splits=list(splits), **table)
     place(dataset.images, images, options.place_images or "leave")
     if doubled:
         losses.append(Loss("images in several splits", "written with the first one only", doubled))
-    return [*losses, *lost_extra(dataset, images=False), *figures.losses()]
+    lost = lost_extra(dataset, images=False) if isinstance(dataset, Dataset) else []
+    return [*losses, *lost, *figures.losses()]
 
 
 def _folder(target: Path, dataset: str, name: str) -> Path:
@@ -97,9 +103,11 @@ def _folder(target: Path, dataset: str, name: str) -> Path:
 class _Figures:
     """Builds the content of one file after another."""
 
-    def __init__(self, dataset: Dataset, options: WriteOptions, holds: Capabilities) -> None:
+    def __init__(self, dataset: Dataset | Detections, options: WriteOptions, holds: Capabilities) -> None:
         self.dataset = dataset
-        rows = dataset.annotations
+        rows = dataset.annotations if isinstance(dataset, Dataset) else dataset
+        self.extra: Mapping[int, Mapping[str, Any]] = rows.extra if isinstance(dataset, Dataset) else {}
+        self.score = dataset.score.tolist() if isinstance(dataset, Detections) else None
         self.offsets = dataset.offsets.tolist()
         self.keep = kept_rows(dataset, holds, options).tolist()
         corners = edges(rows.xywh)
@@ -107,10 +115,17 @@ class _Figures:
         self.corners = np.hstack([corners[:, :2], last]).tolist()
         self.category = rows.category_index.tolist()
         self.outlines = Outlines(dataset, options)
-        self.flags = {DIFFICULT: rows.is_ignored.tolist(), CROWD: rows.is_crowd.tolist()}
+        self.flags: dict[str, list[bool]] = {}
+        columns: Mapping[str, Any] = {}
+        if isinstance(dataset, Dataset):
+            truth = dataset.annotations
+            self.flags = {DIFFICULT: truth.is_ignored.tolist(), CROWD: truth.is_crowd.tolist()}
+            columns = truth.attributes
         self.attributes = stated_attributes(dataset)
-        self.kinds = {name: _value_type(values.tolist()) for name, values in rows.attributes.items()}
-        self.narrow = self.masks = 0
+        self.kinds = {name: _value_type(values.tolist()) for name, values in columns.items()}
+        if self.score is not None:
+            self.kinds[CONFIDENCE] = "any_number"
+        self.narrow = 0
         self.changed: dict[str, int] = {}
         self.used: set[str] = set()
 
@@ -132,10 +147,8 @@ class _Figures:
         }
 
     def _objects(self, row: int) -> list[dict[str, Any]]:
-        mask = self.outlines.mask(row)
-        window = None if mask is None else window_of(mask)
+        window = self.outlines.window(row)
         if window is not None:
-            self.masks += 1
             left, top, pixels = window
             return [self._object(row, "bitmap", bitmap={"data": bitmap_text(pixels), "origin": [left, top]})]
         rings = self.outlines.rings(row)
@@ -151,7 +164,7 @@ class _Figures:
         return [self._object(row, "rectangle", points=points)]
 
     def _object(self, row: int, kind: str, **geometry: Any) -> dict[str, Any]:
-        own: Mapping[str, Any] = self.dataset.annotations.extra.get(row, {})
+        own: Mapping[str, Any] = self.extra.get(row, {})
         return {
             "classTitle": self.dataset.categories.names[self.category[row]],
             "description": own.get("description", ""),
@@ -163,6 +176,8 @@ class _Figures:
 
     def _tags(self, row: int) -> list[dict[str, Any]]:
         tags: list[dict[str, Any]] = [{"name": name, "value": None} for name, set_ in self.flags.items() if set_[row]]
+        if self.score is not None:
+            tags.append({"name": CONFIDENCE, "value": self.score[row]})
         for name, value in self.attributes(row).items():
             written = self._value(name, value)
             if written is not _NOTHING:
@@ -203,9 +218,6 @@ class _Figures:
     def losses(self) -> list[Loss]:
         """What writing changed."""
         found = self.outlines.losses()
-        if self.masks:
-            text = "written as bitmaps (their boxes are the bitmaps' when read back)"
-            found.append(Loss("run-length masks", text, self.masks))
         if self.narrow:
             text = "written with the last pixel before the first one; Supervisely swaps them"
             found.append(Loss("boxes narrower than a pixel", text, self.narrow))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._images import is_inside
@@ -15,16 +17,19 @@ def image_names(images: Images) -> tuple[list[str], list[Loss]]:
     """File name of each image as it can be written, and what had to be changed.
 
     Names keep their sub-folders. One that is absolute or leads out of the folder is cut to its last part; an image
-    without a name is called by its id.
+    without a name is called by its id; half a surrogate pair, which no file system takes, becomes a question mark.
 
     Raises
     ------
     InputError
-        A name with a line break, or one of which nothing is left.
+        A name with a line break, one of which nothing is left, or two images of one name.
     """
-    names, cut = [], []
+    names, cut, broken = [], [], 0
+    first: dict[str, str] = {}
     for own, stated in zip(images.ids.tolist(), images.file_names, strict=True):
-        name = stated or str(own)
+        text = stated or str(own)
+        name = _encodable(text)
+        broken += name != text
         if not is_inside(name):
             cut.append(name)
             name = name.replace("\\", "/").rpartition("/")[2]
@@ -32,11 +37,26 @@ def image_names(images: Images) -> tuple[list[str], list[Loss]]:
         name = "/".join(parts)
         if not is_inside(name) or any(ord(c) < 32 for c in name):
             raise InputError(f"image name {stated or str(own)!r} cannot be used as a file name")
+        if name in first:
+            raise InputError(
+                f"images {first[name]!r} and {text!r} would both be called `{name}`", hint="rename one of them"
+            )
+        first[name] = text
         names.append(name)
     losses = []
     if cut:
         losses.append(Loss("image names outside the folder", "cut to their last part", len(cut), tuple(cut[:3])))
+    if broken:
+        losses.append(Loss("image names that are not Unicode", "written with question marks", broken))
     return names, losses
+
+
+def _encodable(text: str) -> str:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def image_stems(images: Images) -> tuple[list[str], list[Loss]]:

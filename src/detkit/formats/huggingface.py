@@ -10,18 +10,19 @@ from pathlib import Path
 
 from detkit.findings import Loss
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
-from detkit.tables import Dataset
+from detkit.tables import Dataset, Detections
 
-__all__ = ["CAPABILITIES", "detect", "read", "write"]
+__all__ = ["CAPABILITIES", "detect", "read", "read_detections", "write", "write_detections"]
 
 CAPABILITIES = Capabilities(
     holds=frozenset(
         (
             *("image_ids", "image_sizes", "category_ids", "supercategories", "annotation_ids", "area", "crowds"),
-            *("attributes", "splits"),
+            *("attributes", "splits", "scores"),
         )
     ),
     folder=True,
+    detections_folder=True,
     carries_images=True,
 )
 
@@ -58,8 +59,22 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     return read_huggingface(Path(path), options)
 
 
+def read_detections(path: Path, options: ReadOptions) -> Detections:
+    """The objects that have a `score`; parameters as `read`."""
+    from detkit.formats._huggingface_read import read_scored
+
+    return read_scored(Path(path), options)
+
+
 def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `metadata.jsonl` beside the images, in a folder for each split, and `detkit.json`."""
     from detkit.formats._huggingface_write import write_huggingface
 
     return write_huggingface(dataset, target, options, CAPABILITIES)
+
+
+def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
+    """Write predictions as `write` does a dataset; objects have a `score`."""
+    from detkit.formats._huggingface_write import write_huggingface
+
+    return write_huggingface(detections, target, options, CAPABILITIES)

@@ -17,9 +17,9 @@ __all__ = ["CAPABILITIES", "detect", "read", "read_detections", "write", "write_
 CAPABILITIES = Capabilities(
     holds=frozenset(("image_ids", "image_sizes", "category_ids", "supercategories", "splits", "scores")),
     attributes=frozenset(
-        ("occluded", "truncated", "is_group_of", "is_depiction", "is_inside", "source", "confidence",
-         "pos_category_ids", "neg_category_ids")
+        ("occluded", "truncated", "is_group_of", "is_depiction", "is_inside", "source", "confidence")
     ),
+    image_fields=frozenset(("pos_category_ids", "neg_category_ids")),
     folder=True,
     detections_folder=True,
 )  # fmt: skip

@@ -10,18 +10,19 @@ from pathlib import Path
 
 from detkit.findings import Loss
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
-from detkit.tables import Dataset
+from detkit.tables import Dataset, Detections
 
-__all__ = ["CAPABILITIES", "detect", "read", "write"]
+__all__ = ["CAPABILITIES", "detect", "read", "read_detections", "write", "write_detections"]
 
 CAPABILITIES = Capabilities(
     holds=frozenset(
         (
             *("image_ids", "image_sizes", "category_ids", "supercategories", "crowds", "ignored", "polygons"),
-            *("attributes", "extra", "splits"),
+            *("attributes", "extra", "splits", "scores"),
         )
     ),
     folder=True,
+    detections_folder=True,
     carries_images=True,
 )
 
@@ -58,8 +59,23 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     return collected.dataset(stated)
 
 
+def read_detections(path: Path, options: ReadOptions) -> Detections:
+    """The figures that have a tag `confidence` with a number."""
+    from detkit.formats._supervisely_read import read_supervisely
+
+    collected, stated = read_supervisely(Path(path), options)
+    return collected.detections(stated)
+
+
 def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `meta.json`, a dataset folder for each split with `ann/` and `img/`, and `detkit.json`."""
     from detkit.formats._supervisely_write import write_supervisely
 
     return write_supervisely(dataset, target, options, CAPABILITIES)
+
+
+def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
+    """Write predictions as pre-labels: figures with a tag `confidence`."""
+    from detkit.formats._supervisely_write import write_supervisely
+
+    return write_supervisely(detections, target, options, CAPABILITIES)

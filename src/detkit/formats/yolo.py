@@ -28,6 +28,7 @@ CAPABILITIES = Capabilities(
             "scores",
         )
     ),
+    info_fields=frozenset(("kpt_shape", "flip_idx")),
     folder=True,
     detections_folder=True,
     carries_images=True,

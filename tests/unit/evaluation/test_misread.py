@@ -1,0 +1,114 @@
+"""Predictions that are no x, y, width, height in pixels, or stand there twice: said, and only where it is so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import detkit
+from detkit.evaluation import evaluate, protocols
+from detkit.evaluation.align import align
+from detkit.evaluation.misread import misread_findings
+from strategies import detections_of, truth_of
+
+WIDTH, HEIGHT = 640.0, 480.0
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+
+
+def aligned(boxes, *, copies=1, size=(WIDTH, HEIGHT), truth_box=(10.0, 10.0, 300.0, 200.0)):
+    """Boxes spread over four images, each row as often as said, in the order of the file."""
+    truth = truth_of([(i, 0, list(truth_box)) for i in range(4)], image_ids=[1, 2, 3, 4], size=size)
+    rows = [(1 + n % 4, 1, list(map(float, box)), 0.9 - n / 1000) for n, box in enumerate(boxes)]
+    return align(truth, detections_of(rows * copies, class_ids=[1]))
+
+
+def drawn(count=80, seed=3):
+    """Boxes of all sizes inside the image."""
+    rng = np.random.default_rng(seed)
+    low = rng.random((count, 2)) * [WIDTH - 20, HEIGHT - 20]
+    size = 4 + rng.random((count, 2)) * (np.array([WIDTH, HEIGHT]) - low - 4)
+    return np.hstack([low, size])
+
+
+def told(found):
+    return [(f.code, f.severity, f.count) for f in misread_findings(found.truth, found.detections)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_good_predictions_raise_no_alarm(seed):
+    boxes = drawn(seed=seed)
+    assert told(aligned(boxes)) == []
+    assert told(aligned(boxes * 1.2)) == []  # a fifth of all boxes leaves the image, as raw outputs do
+    assert told(aligned(boxes / 30, size=(WIDTH / 30, HEIGHT / 30))) == []  # tiny images
+
+
+def test_shares_are_told_from_pixels():
+    shares = drawn() / [WIDTH, HEIGHT, WIDTH, HEIGHT]
+    assert told(aligned(shares)) == [("DK710", "warning", 80)]
+    assert told(aligned(shares, size=(np.nan, np.nan))) == [("DK710", "warning", 80)]
+    assert told(aligned(shares, size=(np.nan, np.nan), truth_box=(0.1, 0.1, 0.5, 0.5))) == []
+    assert told(aligned(np.zeros((20, 4)))) == []
+    assert told(aligned(shares[:9])) == []
+
+
+def test_corners_are_told_from_sizes():
+    boxes = drawn()
+    corners = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+    outside = int((corners[:, :2] + corners[:, 2:] > [WIDTH * 1.02 + 1, HEIGHT * 1.02 + 1]).any(axis=1).sum())
+    assert told(aligned(corners)) == [("DK711", "warning", 80)]
+    found = aligned(corners)
+    assert misread_findings(found.truth, found.detections)[0].message.startswith(f"{outside} of 80 predictions leave")
+    assert told(aligned(corners, size=(np.nan, np.nan))) == []
+    # Large objects near the corner: width exceeds x everywhere, and no box leaves its image.
+    assert told(aligned([[x, y, WIDTH - x, HEIGHT - y] for x, y in zip(range(80), range(80), strict=True)])) == []
+
+
+@pytest.mark.parametrize("copies", [2, 3])
+def test_repeated_rows_are_counted(copies):
+    assert told(aligned(drawn(), copies=copies)) == [("DK712", "warning", 80 * (copies - 1))]
+
+
+def test_some_repeated_rows_are_no_alarm():
+    boxes = drawn()
+    found = aligned(boxes)
+    index = np.sort(np.concatenate([np.arange(80), np.arange(0, 80, 3)]))
+    assert told(type(found)(**{**vars(found), "detections": found.detections.take(index)})) == []
+
+
+def test_an_evaluation_says_it_and_scores_what_it_read():
+    found = aligned(drawn() / [WIDTH, HEIGHT, WIDTH, HEIGHT])
+    result = evaluate(found, protocols.get("coco"))
+    assert "DK710" in {f.code for f in result.findings}
+    assert result.detections.xywh.tolist() == found.detections.xywh.tolist()
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the real data beside the checkout")
+@pytest.mark.parametrize("name", ["coco51", "bccd", "lvis_100"])
+def test_real_labels_as_predictions_raise_no_alarm(name, tmp_path):
+    """Real boxes, each with a score: what a perfect model would write."""
+    files = sorted(p for p in (DATA / name).rglob("*.json") if b'"annotations"' in p.read_bytes()[:200_000_000])
+    if not files:
+        pytest.skip(f"no COCO file in {name}")
+    content = json.loads(files[0].read_text(encoding="utf-8"))
+    keys = ("image_id", "category_id", "bbox")
+    rows = [{**{k: a[k] for k in keys}, "score": 1 - n / 1e6} for n, a in enumerate(content["annotations"])]
+    (tmp_path / "found.json").write_text(json.dumps(rows))
+    result = detkit.evaluate(files[0], tmp_path / "found.json")
+    assert not {"DK710", "DK711", "DK712"} & {f.code for f in result.findings}
+
+
+def test_lvis_heeds_ignore_and_no_other_protocol_does():
+    truth = aligned(drawn())
+    finding = detkit.findings.Finding("DK109", "`ignore` is overwritten by `iscrowd`, as in pycocotools")
+    other = detkit.findings.Finding("DK109", "another field")
+    images = replace(truth.truth.images, extra={
+        i: {"neg_category_ids": [], "not_exhaustive_category_ids": []} for i in range(4)})  # fmt: skip
+    marked = replace(truth, truth=replace(truth.truth, images=images, findings=(finding, other)))
+    said = {name: evaluate(marked, protocols.get(name)).findings for name in ("coco", "lvis")}
+    assert finding in said["coco"]
+    assert finding not in said["lvis"]
+    assert other in said["lvis"]
