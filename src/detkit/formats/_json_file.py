@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ __all__ = ["as_number", "as_numbers", "json_bytes", "names_in", "read_json", "re
 
 _BOM = b"\xef\xbb\xbf"
 #: Bytes from which a file is looked at before it is read.
-_LARGE = 1_000_000
+_LARGE = 16_384
 
 
 def read_json(path: Path) -> Any:
@@ -51,14 +52,21 @@ def read_json(path: Path) -> Any:
 def names_in(path: Path) -> frozenset[str] | None:
     """Names in a large file's top-level object, or in the first record of its list; None where that is not known.
 
-    Nothing is built: a file of hundreds of megabytes is told to be another format's at a glance. Small files, and
-    what is no JSON to the letter, are not known: reading them decides.
+    Nothing is built: a file of hundreds of megabytes is told to be another format's at a glance, and one glance
+    serves all formats. Small files, and what is no JSON to the letter, are not known: reading them decides.
     """
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return None if stat.st_size < _LARGE else _names_in(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _names_in(path: Path, _size: int, _changed: int) -> frozenset[str] | None:
     import msgspec
 
     try:
-        if path.stat().st_size < _LARGE:
-            return None
         found = outline(path, whole=False)
         if found.kind != "object":
             first = next(iter(found.sections.get("") or ()), None)

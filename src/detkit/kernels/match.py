@@ -75,16 +75,27 @@ class Matched:
 
 @jit
 def _greedy(
-    overlap: Any, dets: int, truths: int, peak: Any, ignored: Any, crowd: Any, first: int, threshold: float,
-    used: Any, order: Any, partner: Any,
-) -> None:  # fmt: skip
-    """Partner of each detection of one cell at one threshold, by the rule of COCO.
+    overlap: Any,
+    live: Any,
+    count: int,
+    truths: int,
+    peak: Any,
+    ignored: Any,
+    crowd: Any,
+    first: int,
+    threshold: float,
+    used: Any,
+    order: Any,
+    partner: Any,
+) -> None:
+    """Partner of each live detection of one cell at one threshold, by the rule of COCO.
 
     Source: pycocotools 2.0.11, cocoeval.py, evaluateImg. `order` lists truths not ignored first; a later truth of
     equal overlap wins; the search stops at the first ignored truth once a real match exists. `peak` is the largest
     overlap of each detection: below the threshold there is nothing to look for. The cell's truths begin at `first`.
     """
-    for d in range(dets):
+    for n in range(count):
+        d = live[n]
         best = min(threshold, 1 - 1e-10)
         match = -1
         if peak[d] >= best:
@@ -104,13 +115,16 @@ def _greedy(
 
 
 @jit
-def _best(overlap: Any, dets: int, truths: int, ignored: Any, threshold: float, used: Any, partner: Any) -> None:
-    """Partner of each detection of one cell at one threshold, by the rule of Pascal VOC.
+def _best(
+    overlap: Any, live: Any, count: int, truths: int, ignored: Any, threshold: float, used: Any, partner: Any
+) -> None:
+    """Partner of each live detection of one cell at one threshold, by the rule of Pascal VOC.
 
     Source: VOCdevkit, VOCevaldet.m. Each detection looks at its best-overlap truth only (the first of equal ones);
     a second hit on a truth has no partner; an ignored truth can be hit many times.
     """
-    for d in range(dets):
+    for n in range(count):
+        d = live[n]
         best = -1.0
         match = -1
         for g in range(truths):
@@ -144,6 +158,7 @@ def _cells(
     overlap: Any,
     peak: Any,
     partner: Any,
+    live: Any,
     order: Any,
     ignored: Any,
     used: Any,
@@ -152,13 +167,18 @@ def _cells(
     gt_out: Any,
     iou_out: Any,
 ) -> None:
-    # `overlap`, `peak`, `partner`, `order`, `ignored`, `used`: room for the largest cell.
+    # `overlap`, `peak`, `partner`, `live`, `order`, `ignored`, `used`: room for the largest cell. `outcome` comes in
+    # as FALSE and `partners` as -1 everywhere: only what differs is written.
     from_boxes = flat_starts.shape[0] == 0
+    lowest = 1 - 1e-10
+    for t in range(thresholds.shape[0]):
+        lowest = min(lowest, thresholds[t])
     for c in range(dt_starts.shape[0] - 1):
         d0, g0 = dt_starts[c], gt_starts[c]
         dets, truths = dt_starts[c + 1] - d0, gt_starts[c + 1] - g0
+        # Detections below the lowest threshold have no partner at any: only the live ones are matched.
+        count = 0
         for d in range(dets):
-            partner[d] = -1
             peak[d] = 0.0
             for g in range(truths):
                 if from_boxes:
@@ -167,8 +187,16 @@ def _cells(
                     value = flat[flat_starts[c] + d * truths + g]
                 overlap[d * truths + g] = value
                 peak[d] = max(peak[d], value)
+            iou_out[d0 + d] = peak[d]
+            if truths > 0 and not peak[d] < lowest:
+                live[count] = d
+                count += 1
         for a in range(ranges.shape[0]):
             low, high = ranges[a, 0], ranges[a, 1]
+            for d in range(d0, d0 + dets):
+                if dt_area[d] < low or dt_area[d] > high:
+                    for t in range(thresholds.shape[0]):
+                        outcome[a, t, d] = IGNORED
             n = 0
             for g in range(truths):
                 ignored[g] = gt_ignored[g0 + g] or gt_area[g0 + g] < low or gt_area[g0 + g] > high
@@ -176,6 +204,8 @@ def _cells(
                 if not ignored[g]:
                     order[n] = g
                     n += 1
+            if count == 0:
+                continue
             for g in range(truths):
                 if ignored[g]:
                     order[n] = g
@@ -183,26 +213,25 @@ def _cells(
             for t in range(thresholds.shape[0]):
                 for g in range(truths):
                     used[g] = False
-                if truths == 0:
-                    pass
-                elif best_only:
-                    _best(overlap, dets, truths, ignored, thresholds[t], used, partner)
+                if best_only:
+                    _best(overlap, live, count, truths, ignored, thresholds[t], used, partner)
                 else:
-                    _greedy(overlap, dets, truths, peak, ignored, gt_crowd, g0, thresholds[t], used, order, partner)
-                for d in range(dets):
+                    _greedy(
+                        overlap, live, count, truths, peak, ignored, gt_crowd, g0, thresholds[t], used, order, partner
+                    )
+                for n in range(count):
+                    d = live[n]
                     g = partner[d]
-                    if g > -1 and ignored[g]:
+                    if g < 0:
+                        continue
+                    if ignored[g]:
                         outcome[a, t, d0 + d] = IGNORED
-                    elif g > -1 and not gt_uncounted[g0 + g]:
+                    elif not gt_uncounted[g0 + g]:
                         outcome[a, t, d0 + d] = TRUE
-                    elif dt_area[d0 + d] < low or dt_area[d0 + d] > high:
-                        outcome[a, t, d0 + d] = IGNORED
-                    else:
-                        outcome[a, t, d0 + d] = FALSE
                     if partners.shape[0] > 0:
                         partners[a, t, d0 + d] = g
                     if a == 0 and t == reference:
-                        iou_out[d0 + d] = overlap[d * truths + g] if g > -1 else peak[d]
+                        iou_out[d0 + d] = overlap[d * truths + g]
 
 
 def match(
@@ -240,9 +269,9 @@ def match(
     Matched
     """
     dets, truths = len(cells.dt_area), len(cells.gt_area)
-    outcome = np.empty((len(ranges), len(thresholds), dets), np.uint8)
+    outcome = np.zeros((len(ranges), len(thresholds), dets), np.uint8)
     gt_out = np.empty((len(ranges), truths), np.bool_)
-    partners = np.empty(outcome.shape if with_partners else (0, 0, dets), np.int32)
+    partners = np.full(outcome.shape if with_partners else (0, 0, dets), -1, np.int32)
     iou = np.empty(dets)
     none = np.empty((0, 4))
     dt_xywh, gt_xywh = boxes if boxes is not None else (none, none)
@@ -269,6 +298,7 @@ def match(
         reference,
         np.empty(int((dt_sizes * gt_sizes).max(initial=0))),
         np.empty(most_dt),
+        np.empty(most_dt, np.int64),
         np.empty(most_dt, np.int64),
         np.empty(most_gt, np.int64),
         np.empty(most_gt, np.bool_),
