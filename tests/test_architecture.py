@@ -71,7 +71,7 @@ LAZY_FACADES = frozenset(("__init__",))
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "numba": ("kernels",),
     "llvmlite": ("kernels",),
-    "pycocotools": ("masks",),
+    "pycocotools": ("masks", "compat"),
     "onnxruntime": ("detectors",),
     "onnx": ("detectors",),
     "albumentations": ("transforms.augment",),
@@ -79,8 +79,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli",),
     "rich": ("cli",),
 }
-MAY_PRINT = ("cli._console",)
-MAY_EXIT = ("cli._errors", "__main__")
+MAY_PRINT = ("cli._console", "compat._say")
+MAY_EXIT = ("cli._errors", "__main__", "compat.__main__")
 READS_FILES = frozenset(
     (
         *("read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "glob", "rglob", "is_file", "is_dir"),
@@ -422,7 +422,7 @@ PLANTED = [
     ("__init__", DOC + "from detkit.api import read", "may not import"),
     ("newroom", DOC + "from detkit import errors", "may not import"),
     ("evaluation.align", DOC + "import numba", "only in kernels"),
-    ("kernels.iou", DOC + "from pycocotools import mask", "only in masks"),
+    ("kernels.iou", DOC + "from pycocotools import mask", "only in masks compat"),
     ("api", DOC + "def f():\n    from onnxruntime import InferenceSession", "only in detectors"),
     ("transforms.split", DOC + "import albumentations", "only in transforms.augment"),
     ("api", DOC + "import typer", "only in cli"),
