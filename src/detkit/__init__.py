@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         load_result,
         load_rules,
         mend,
+        mend_in_place,
         merge,
         nms,
         predict,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
         split,
         stats,
         tile,
+        undo,
         write,
     )
     from detkit.errors import (
@@ -141,6 +143,7 @@ __all__ = [
     "load_result",
     "load_rules",
     "mend",
+    "mend_in_place",
     "merge",
     "nms",
     "pairwise_iou",
@@ -154,6 +157,7 @@ __all__ = [
     "split",
     "stats",
     "tile",
+    "undo",
     "write",
 ]
 
@@ -163,8 +167,8 @@ _HOMES = {
         "DrawSettings EvaluationSettings FrameSettings JoinSettings PredictSettings Prediction Rule TileSettings "
         "augment bench check compare convert crops decode_targets dedupe diff diff_datasets draw encode_targets "
         "ensemble evaluate export_anchors export_suspects filter find_anchors flat_metrics frame frames gate "
-        "inspect_model iou join_tiles load_result load_rules mend merge nms predict read remap report sample "
-        "save_matches save_targets split stats tile write"
+        "inspect_model iou join_tiles load_result load_rules mend mend_in_place merge nms predict read remap report "
+        "sample save_matches save_targets split stats tile undo write"
     ),
     "detkit.errors": (
         "CannotJudgeError DetkitError InputError InvalidRowsError MissingExtraError OutputError UsageError"

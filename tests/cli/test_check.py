@@ -35,6 +35,12 @@ def laid(code: str, folder: Path) -> Path:
         ("DK202", ("--format", "xml"), 2),
         ("DK202", ("--fix",), 2),
         ("DK202", ("--unsafe-fixes",), 2),
+        ("DK202", ("--in-place",), 2),
+        ("DK202", ("--fix", "--in-place", "--to", "yolo"), 2),
+        ("DK202", ("--fix", "--undo"), 2),
+        ("DK202", ("--undo",), 2),
+        ("DK202", ("--fix", "--in-place"), 1),
+        ("DK202", ("--fix", "--in-place", "--unsafe-fixes"), 0),
         ("DK202", ("--images", "nowhere"), 2),
         ("DK202", ("--report", "sarif=out.sarif", "--report", "html=out.html"), 1),
     ],
@@ -88,6 +94,31 @@ def test_unsafe_fixes_are_asked_for(tmp_path: Path) -> None:
     assert (safe.code, "left in the copy: 1 DK202" in safe.stdout) == (1, True)
     unsafe = run([*line, "--unsafe-fixes"], tmp_path)
     assert (unsafe.code, "1 boxes wholly outside" in unsafe.stdout) == (0, True)
+
+
+def test_in_place_and_back(tmp_path: Path) -> None:
+    source = laid("DK203", tmp_path) / "instances.json"
+    old = source.read_bytes()
+    line = ["check", "DK203/instances.json", "--fix", "--in-place", *QUIET]
+    assert "fixed in place" in run([*line, "--dry-run"], tmp_path).stdout
+    assert source.read_bytes() == old
+    done = run(line, tmp_path)
+    assert done.code == 0
+    assert "left: nothing" in done.stdout
+    (bundle,) = source.parent.glob("instances.json.detkit-undo-*.zip")
+    assert f"detkit check --undo {bundle.relative_to(tmp_path)}" in done.stdout
+    new = source.read_bytes()
+    assert "nothing to fix" in run(line, tmp_path).stdout
+    assert source.read_bytes() == new
+    back = run(["check", "--undo", bundle], tmp_path)
+    assert (back.code, back.stdout) == (0, "put back instances.json\n")
+    assert source.read_bytes() == old
+    assert run(["check", "--undo", bundle], tmp_path).code == 0  # a second time there is nothing to do
+    source.write_bytes(new + b"\n")
+    refused = run(["check", "--undo", bundle], tmp_path)
+    assert refused.code == 2
+    assert "1 of 1 files changed since" in refused.stderr
+    assert source.read_bytes() == new + b"\n"
 
 
 def test_a_baseline_hides_what_is_known(tmp_path: Path) -> None:

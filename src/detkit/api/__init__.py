@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from detkit.api.anchoring import decode_targets, encode_targets, export_anchors, find_anchors, save_targets
     from detkit.api.augmenting import AugmentSettings, augment
     from detkit.api.benching import bench, runtimes
-    from detkit.api.checking import CheckResult, CheckSettings, Mending, check, check_settings, mend
+    from detkit.api.checking import CheckResult, CheckSettings, Mending, check, check_settings, mend, mend_in_place
     from detkit.api.comparing import compare, judge_comparison, with_intervals
     from detkit.api.cropping import Crops, CropSettings, crops
     from detkit.api.deduping import DedupeSettings, dedupe
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from detkit.api.suspecting import SuspectExport, export_suspects, suspect_format
     from detkit.api.tables import Conversion, convert, read, stats, target_format, write
     from detkit.api.tiling import JoinSettings, TileSettings, join_tiles, read_tile_index, tile
+    from detkit.api.undoing import Undone, undo
 
 __all__ = [
     "AugmentSettings",
@@ -61,6 +62,7 @@ __all__ = [
     "Rule",
     "SuspectExport",
     "TileSettings",
+    "Undone",
     "analyses_of",
     "augment",
     "bench",
@@ -98,6 +100,7 @@ __all__ = [
     "load_result",
     "load_rules",
     "mend",
+    "mend_in_place",
     "merge",
     "merge_results",
     "nms",
@@ -119,6 +122,7 @@ __all__ = [
     "suspect_format",
     "target_format",
     "tile",
+    "undo",
     "with_intervals",
     "write",
     "write_matches",
@@ -131,7 +135,7 @@ _HOMES = {
     "anchoring": "decode_targets encode_targets export_anchors find_anchors save_targets",
     "augmenting": "AugmentSettings augment",
     "benching": "bench runtimes",
-    "checking": "CheckResult CheckSettings Mending check check_settings mend",
+    "checking": "CheckResult CheckSettings Mending check check_settings mend mend_in_place",
     "comparing": "compare judge_comparison with_intervals",
     "cropping": "CropSettings Crops crops",
     "deduping": "DedupeSettings dedupe",
@@ -154,6 +158,7 @@ _HOMES = {
     "suspecting": "SuspectExport export_suspects suspect_format",
     "tables": "Conversion convert read stats target_format write",
     "tiling": "JoinSettings TileSettings join_tiles read_tile_index tile",
+    "undoing": "Undone undo",
 }
 _HOME_OF = {name: home for home, listed in _HOMES.items() for name in listed.split()}
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,7 +111,7 @@ class CheckResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, schema `detkit.check/1`."""
         baseline = None if self.known is None else {"known": self.known, "gone": self.gone}
-        known = checks.codes()
+        known, here = checks.codes(), Path.cwd()
         return {
             "schema": "detkit.check/1",
             "detkit": __version__,
@@ -122,11 +123,11 @@ class CheckResult:
             "fixable": sum(f.count for f in self.findings if f.fixable),
             "fixable_unsafe": sum(f.count for f in self.findings if known[f.code].fix == "unsafe"),
             "baseline": baseline,
-            "findings": [self._row(finding) for finding in self.findings],
+            "findings": [self._row(finding, here) for finding in self.findings],
         }
 
-    def _row(self, finding: Finding) -> dict[str, Any]:
-        plain = {**finding.to_dict(), "severity": self.severity_of(finding), "file": _shown(finding.file)}
+    def _row(self, finding: Finding, here: Path) -> dict[str, Any]:
+        plain = {**finding.to_dict(), "severity": self.severity_of(finding), "file": _shown(finding.file, here)}
         plain["image"], plain["annotation"] = _simple(finding.image), _simple(finding.annotation)
         return {**plain, "fingerprint": fingerprint(finding, self.path)}
 
@@ -188,23 +189,31 @@ def fingerprint(finding: Finding, source: str) -> str:
     str
         16 hexadecimal digits.
     """
-    file = "" if finding.file is None else _relative(finding.file, source)
-    message = finding.message.replace(os.path.abspath(source), "").replace(source, "")  # noqa: PTH100
+    here = os.getcwd()  # noqa: PTH109 - asked for each of many findings
+    file = "" if finding.file is None else _relative(finding.file, source, here)
+    message = finding.message.replace(_absolute(source, here), "").replace(source, "")
     parts = (finding.code, file, str(finding.image), message)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _relative(file: str, source: str) -> str:
-    root = os.path.abspath(source)  # noqa: PTH100
+@lru_cache(maxsize=64)
+def _absolute(source: str, here: str) -> str:
+    return os.path.normpath(os.path.join(here, source))  # noqa: PTH118
+
+
+@lru_cache(maxsize=4096)
+def _relative(file: str, source: str, here: str) -> str:
+    root = _absolute(source, here)
     root = root if Path(root).is_dir() else str(Path(root).parent)
-    return Path(os.path.relpath(os.path.abspath(file), root)).as_posix()  # noqa: PTH100
+    return Path(os.path.relpath(_absolute(file, here), root)).as_posix()
 
 
-def _shown(file: str | None) -> str | None:
+@lru_cache(maxsize=4096)
+def _shown(file: str | None, here: Path) -> str | None:
     """A file as seen from the working folder where it lies below it, as CI systems want it."""
     if file is None:
         return None
-    path, here = Path(file), Path.cwd()
+    path = Path(file)
     return path.relative_to(here).as_posix() if path.is_absolute() and here in path.parents else path.as_posix()
 
 

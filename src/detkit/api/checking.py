@@ -8,17 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from detkit import checks
 from detkit.api._check_result import CheckResult, CheckSettings, only_new, read_baseline
+from detkit.api.undoing import Undone, replace_with_bundle, undo
 from detkit.api.tables import keep_apart, read
 from detkit.api.verbs import Changed, Written, write_changed
 from detkit.checks import Context, Headers
 from detkit.config import find_config, load_config, section
-from detkit.errors import InputError, UsageError
+from detkit.errors import InputError, OutputError, UsageError
 from detkit.findings import CODES, Finding, Loss
 from detkit.tables import Dataset, Detections
 
-__all__ = ["CheckResult", "CheckSettings", "Mending", "check", "check_settings", "mend"]
+__all__ = [
+    "CheckResult",
+    "CheckSettings",
+    "Mending",
+    "Undone",
+    "check",
+    "check_settings",
+    "mend",
+    "mend_in_place",
+    "undo",
+]
 
 #: Rows with these findings were left out by the reader: a copy does not have them.
 _LOST = {
@@ -43,12 +56,18 @@ class Mending:
         The copy; its losses are what the reader left out and what the format cannot hold.
     after : CheckResult or None
         Of the copy; None for a dry run.
+    bundle : str, optional
+        Where the source was mended in place: what `undo` takes to put the old files back. None where nothing changed.
+    files : tuple of str
+        Where the source was mended in place: the files that changed.
     """
 
     before: CheckResult
     changes: tuple[checks.Change, ...]
     written: Written
     after: CheckResult | None
+    bundle: str | None = None
+    files: tuple[str, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, schema `detkit.check/1` with `fix`."""
@@ -62,6 +81,8 @@ class Mending:
             "losses": [loss.to_dict() for loss in self.written.losses],
             "left": None if self.after is None else self.after.counts(),
         }
+        if self.files is not None:
+            fixed |= {"in_place": True, "files": list(self.files), "undo": self.bundle}
         return {**self.before.to_dict(), "fix": fixed}
 
 
@@ -183,6 +204,66 @@ def mend(
     return Mending(before, mended.changes, written, after)
 
 
+def mend_in_place(
+    source: str | Path,
+    settings: CheckSettings | None = None,
+    *,
+    unsafe: bool = False,
+    format: str = "auto",
+    dry_run: bool = False,
+    read_options: Mapping[str, Any] | None = None,
+) -> Mending:
+    """Mend a dataset where it is; an undo bundle with the original files is written beside it first.
+
+    Only the records, lines or objects that a fix changes are written anew: rows that the reader leaves out, unknown
+    fields and the layout of the file stay as they are.
+
+    Parameters
+    ----------
+    source : path-like
+        A COCO file, a VOC folder or a YOLO set.
+    settings : CheckSettings, optional
+        Only selected codes are mended.
+    unsafe : bool
+        Apply fixes, too, that may take away or change what somebody meant.
+    format : str
+    dry_run : bool
+        Everything but writing.
+    read_options : mapping, optional
+        Fields of `ReadOptions`.
+
+    Returns
+    -------
+    Mending
+        Its `bundle` is what `undo` takes.
+
+    Raises
+    ------
+    InputError, OutputError
+    UsageError
+        A format, or a change, that cannot be written without touching anything else.
+    """
+    settings = settings or CheckSettings()
+    chosen = checks.select(settings.select, settings.ignore)
+    options = dict(read_options or {})
+    dataset = read(source, format=format, **options)
+    context = _context(dataset, settings, one_split=options.get("split") is not None)
+    before = _result(dataset, tuple(checks.run(dataset, context, chosen)), settings)
+    mended = checks.mend(dataset, context, chosen, unsafe=unsafe)
+    edits = checks.edits(dataset, mended.dataset, context, voc_offset=options.get("voc_offset", 1))
+    counts = len(mended.dataset.images), len(mended.dataset.annotations)
+    written = Written("check", str(source), before.format, *counts, dataset.findings, (), {})
+    files = tuple(edit.path for edit in edits)
+    if dry_run:
+        return Mending(before, mended.changes, written, None, None, files)
+    bundle = None
+    if edits:
+        bundle = str(replace_with_bundle(source, [(edit.path, edit.content) for edit in edits]))
+        _refuse_other(read(source, format=before.format, **options), mended.dataset, bundle)
+    after = check(source, settings, format=before.format, **options)
+    return Mending(before, mended.changes, written, after, bundle, files)
+
+
 def check_settings(start: str | Path | None = None, **given: Any) -> CheckSettings:
     """Settings from the nearest `detkit.toml` or `pyproject.toml`, section `check`, under those that are given.
 
@@ -279,6 +360,18 @@ def _of_the_copy(
     if given is None or "DK112" not in own.counts():
         return own
     return check(target, settings, format=format, images_dir=Path(given))
+
+
+def _refuse_other(found: Dataset, meant: Dataset, bundle: str) -> None:
+    """Put everything back where the files, read again, do not say what they were meant to say."""
+    a, b = found.annotations, meant.annotations
+    alike = len(a) == len(b) and np.array_equal(a.image_index, b.image_index)
+    alike = alike and np.array_equal(a.category_index, b.category_index)
+    if alike and np.allclose(a.xywh, b.xywh, rtol=1e-6, atol=1e-3, equal_nan=True):
+        return
+    undo(bundle)
+    Path(bundle).unlink(missing_ok=True)
+    raise OutputError("the mended files would not read as meant: they are as before", hint="write a copy with `-o`")
 
 
 def _known_severities(stated: Mapping[str, str]) -> None:

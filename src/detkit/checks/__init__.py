@@ -10,15 +10,31 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import ModuleType
 
+import numpy as np
+
 from detkit import registry
 from detkit.checks._base import Code, Context
+from detkit.checks._edits import Edit, refuse, row_changes
 from detkit.checks._headers import Headers, cache_folder
 from detkit.errors import UsageError
 from detkit.findings import CODES as NAMED
 from detkit.findings import Finding, Loss
 from detkit.tables import Dataset
 
-__all__ = ["Change", "Code", "Context", "Headers", "Mended", "cache_folder", "codes", "mend", "run", "select"]
+__all__ = [
+    "Change",
+    "Code",
+    "Context",
+    "Edit",
+    "Headers",
+    "Mended",
+    "cache_folder",
+    "codes",
+    "edits",
+    "mend",
+    "run",
+    "select",
+]
 
 _ROOM = "detkit.checks"
 #: Fixes in this order: names, then boxes that go, then boxes that change, then what follows from boxes, then ids.
@@ -103,10 +119,11 @@ def run(dataset: Dataset, context: Context, chosen: Collection[str] | None = Non
     """
     wanted = frozenset(codes() if chosen is None else chosen)
     found: list[Finding] = []
-    for name in registry.names(_ROOM):
-        module = _module(name)
-        if wanted & _codes_of(name):
-            found += [finding for finding in module.run(dataset, context) if finding.code in wanted]
+    with _quiet():
+        for name in registry.names(_ROOM):
+            module = _module(name)
+            if wanted & _codes_of(name):
+                found += [finding for finding in module.run(dataset, context) if finding.code in wanted]
     return sorted(found, key=lambda finding: finding.code)
 
 
@@ -133,11 +150,54 @@ def mend(dataset: Dataset, context: Context, chosen: Collection[str] | None = No
     for _ in range(_ROUNDS):
         before = len(changes)
         for code in allowed:
-            dataset, losses = _fixer(code)(dataset, context.of(dataset), code)
+            context = context.of(dataset)
+            with _quiet():
+                dataset, losses = _fixer(code)(dataset, context, code)
             changes += [Change(code, loss) for loss in losses]
         if len(changes) == before:
             break
     return Mended(dataset, tuple(changes))
+
+
+def edits(before: Dataset, after: Dataset, context: Context, *, voc_offset: int = 1) -> list[Edit]:
+    """The files of the source that say what a mended dataset says, everything else in them as it was.
+
+    Parameters
+    ----------
+    before, after : Dataset
+        As read, and mended.
+    context : Context
+        Of `before`.
+    voc_offset : {0, 1}
+
+    Returns
+    -------
+    list of Edit
+        Only files that change.
+
+    Raises
+    ------
+    UsageError
+        A format, or a change, that cannot be written that way.
+    """
+    from detkit.checks import _edit_coco, _edit_lines
+
+    name, places = before.source.format if before.source else "", context.places
+    if places.is_archive:
+        raise refuse(f"{places.source} is an archive")
+    if name not in ("coco", "voc", "yolo"):
+        raise refuse(f"files of format `{name}` are not changed where they are; those that are: coco, voc, yolo")
+    changes = row_changes(before, after)
+    if name == "coco":
+        return _edit_coco.edits(before, after, changes)
+    if name == "yolo":
+        return _edit_lines.yolo_edits(before, after, changes, places)
+    return _edit_lines.voc_edits(before, after, changes, places, voc_offset)
+
+
+def _quiet() -> np.errstate:
+    """Boxes may hold any numbers, and what comes of infinite ones is told by comparing."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def _module(name: str) -> ModuleType:

@@ -93,6 +93,8 @@ class Context:
         Suspicious labels by somebody's predictions.
     headers : Headers
         Reads image headers; kept over several contexts.
+    known : dict
+        What `once` has made.
     """
 
     dataset: Dataset
@@ -103,10 +105,17 @@ class Context:
     one_split: bool = False
     suspects: Suspects | None = None
     headers: Headers = field(default_factory=Headers)
+    known: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def of(self, dataset: Dataset) -> Context:
         """The same for a changed dataset."""
-        return replace(self, dataset=dataset)
+        return self if dataset is self.dataset else replace(self, dataset=dataset, known={})
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives for this dataset, made once: a check and its fixes ask for the same."""
+        if name not in self.known:
+            self.known[name] = make()
+        return self.known[name]
 
     @cached_property
     def geometry(self) -> Geometry:

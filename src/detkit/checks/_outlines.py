@@ -7,10 +7,21 @@ from numpy.typing import NDArray
 
 from detkit.tables import Ragged, Shapes
 
-__all__ = ["bounds", "clamped", "fewest_points", "polygon_areas"]
+__all__ = ["bounds", "clamped", "fewest_points", "polygon_areas", "rows_of"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+
+def rows_of(shapes: Shapes, part: slice) -> Shapes:
+    """The polygons of some rows that follow each other, nothing copied; masks are left away.
+
+    Parameters
+    ----------
+    shapes : Shapes
+    part : slice
+    """
+    return Shapes(shapes.kind[part], _part(shapes.rings, part), _part(shapes.points, part))
 
 
 def bounds(shapes: Shapes) -> Array:
@@ -51,6 +62,11 @@ def fewest_points(shapes: Shapes) -> Index:
     owner = np.repeat(np.arange(len(shapes)), shapes.rings.lengths())
     np.minimum.at(out, owner, shapes.rings.values)
     return out
+
+
+def _part(ragged: Ragged, part: slice) -> Ragged:
+    offsets = ragged.offsets[part.start : part.stop + 1]
+    return Ragged(offsets - offsets[0], ragged.values[offsets[0] : offsets[-1]])
 
 
 def clamped(shapes: Shapes | None, rows: NDArray[np.bool_], sizes: Array) -> Shapes | None:

@@ -41,7 +41,7 @@ class Places:
         return self._dataset.source.path if self._dataset.source else None
 
     @cached_property
-    def _is_archive(self) -> bool:
+    def is_archive(self) -> bool:
         """Whether the source is unpacked somewhere nobody knows of: its inner files are not named."""
         return Path(self.source or "").suffix.lower() in (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
@@ -56,7 +56,7 @@ class Places:
         """`file` and `image` of an image: its own file, else the source's."""
         images = self._dataset.images
         name = images.file_names[position] or images.ids[position]
-        file = self.source if self._is_archive else self.image_paths[position] or self.source
+        file = self.source if self.is_archive else self.image_paths[position] or self.source
         return {"file": file, "image": _plain(name)}
 
     def of_row(self, row: int) -> dict[str, Any]:

@@ -40,10 +40,11 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
         return f"box {box_text(rows.xywh[row])}"
 
     def image(row: int) -> str:
-        return "its image" if not found.in_pixels else "the {:g} x {:g} image".format(*found.sizes[row])
+        return "its image" if not found.in_pixels else "the {:g} x {:g} image".format(*found.sizes_of(row))
 
     def partly(row: int) -> str:
-        tail = "; Ultralytics leaves out the labels of this image" if _is_refused(dataset, found.sizes, row) else ""
+        refused = _is_refused(dataset, found.sizes_of(row), row)
+        tail = "; Ultralytics leaves out the labels of this image" if refused else ""
         return f"{text(row)} sticks out of {image(row)}{tail}"
 
     yield from context.of_rows("DK202", found.outside, lambda row: f"{text(row)} lies wholly outside {image(row)}")
@@ -52,12 +53,12 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
         "DK210", found.normalised, lambda row: f"{text(row)} lies within one pixel: shares of {image(row)}, most likely"
     )
     if found.are_corners:
-        count = int((~found.empty & ~found.normalised).sum())
+        count = int(np.count_nonzero(~found.empty & ~found.normalised))
         message = "boxes leave their images, and none does when read as left, top, right, bottom: they are xyxy"
         yield context.of_dataset("DK211", f"{message}, first {text(0)}", count=count)
-    if found.from_zero.any():
-        count = int(found.from_zero.sum())
-        row = int(np.argmax(found.from_zero))
+    from_zero = found.from_zero
+    if from_zero.any():
+        count, row = int(np.count_nonzero(from_zero)), int(np.argmax(from_zero))
         message = "boxes start at 0, and none reaches the last pixel: this set counts from 0, VOC counts from 1"
         place = context.places.of_row(row)
         yield Finding("DK212", f"{message}; read it with `--voc-offset 0`", place["file"], place["line"], count=count)
@@ -89,14 +90,14 @@ def _with(dataset: Dataset, which: Any, what: str, action: str, xywh: Any, **col
     return changed_rows(dataset, which, what, action, xywh=xywh, area=area, **columns)
 
 
-def _is_refused(dataset: Dataset, sizes: Any, row: int) -> bool:
+def _is_refused(dataset: Dataset, size: Any, row: int) -> bool:
     """Whether Ultralytics refuses the label: centre and size of a box are looked at, not its corners."""
     rows = dataset.annotations
     if dataset.source is None or dataset.source.format != "yolo":
         return False
     if rows.shapes is not None and rows.shapes.kind[row]:
         points = rows.shapes.points[row]
-        return bool(((points < 0) | (points > sizes[row])).any())
+        return bool(((points < 0) | (points > size)).any())
     x, y, width, height = rows.xywh[row]
     values = np.array([(x + width / 2, y + height / 2), (width, height)])
-    return bool(((values < 0) | (values > sizes[row])).any())
+    return bool(((values < 0) | (values > size)).any())

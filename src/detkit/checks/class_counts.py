@@ -54,8 +54,8 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
     if images >= _SOME_IMAGES and negatives > NEGATIVES * images:
         text = f"{negatives} of {images} images have no boxes ({negatives / images:.0%})"
         yield context.of_dataset("DK603", text)
-    per_class = _images_of(dataset, np.ones(len(rows), np.bool_))
-    few = np.flatnonzero((per_class > 0) & (per_class < FEW_IMAGES) & (images >= _LARGE_ENOUGH))
+    per_class = _images_of(dataset) if images >= _LARGE_ENOUGH else np.zeros(0, np.int64)
+    few = np.flatnonzero((per_class > 0) & (per_class < FEW_IMAGES))
     texts = [f"class `{names[i]}` has boxes in {plural(int(per_class[i]), 'image')} only" for i in few]
     yield from context.of_classes("DK604", texts)
     if not context.one_split:
@@ -73,12 +73,13 @@ def _imbalance(context: Context, count: NDArray[np.int64]) -> Iterator[Finding]:
         yield context.of_dataset("DK307", f"{pair}: {count[most] / count[least]:.0f} times as many")
 
 
-def _images_of(dataset: Dataset, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _images_of(dataset: Dataset) -> NDArray[np.int64]:
     """(K,) images in which each class has a box."""
     rows, classes = dataset.annotations, len(dataset.categories)
-    pairs = np.sort(rows.image_index[chosen] * classes + rows.category_index[chosen])
-    first = np.concatenate([[True], pairs[1:] != pairs[:-1]]) if len(pairs) else np.zeros(0, np.bool_)
-    return np.asarray(np.bincount(pairs[first] % max(classes, 1), minlength=classes))
+    pairs = rows.image_index * classes + rows.category_index
+    pairs.sort()
+    first = np.concatenate([[True], pairs[1:] != pairs[:-1]])
+    return np.asarray(np.bincount(pairs[first] % classes, minlength=classes))
 
 
 def _splits(dataset: Dataset, context: Context) -> Iterator[Finding]:

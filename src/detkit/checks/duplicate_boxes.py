@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detkit.checks._base import Code, Context, Fixed, Index, box_text, dropped_rows
+from detkit.checks._pairs import close_pairs, repeated_rows
 from detkit.findings import Finding
-from detkit.tables import Annotations, Dataset
+from detkit.tables import Dataset
 
 __all__ = ["CODES", "fix", "run"]
 
 #: Boxes of one class that overlap by more are one object, and so are boxes of two classes.
 SAME, SAME_PLACE = 0.9, 0.95
+_NO_PAIRS = np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
 
 CODES = (
     Code("DK501", "The same row stands twice in one image.",
@@ -38,7 +38,7 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
 
     same = _same(context)
     yield from context.of_rows("DK501", same, lambda row: f"{box(row)} is there twice in this image")
-    near, other, partner = _near(context, same)
+    near, other, partner = _near(context)
     yield from context.of_rows(
         "DK503", near, lambda row: f"{box(row)} lies on {box_text(rows.xywh[partner[row]])} of the same class"
     )
@@ -47,66 +47,42 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
 
 def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
     """The first of each kept."""
-    same = _same(context)
     if code == "DK501":
-        return dropped_rows(dataset, same, "boxes that stand twice")
-    return dropped_rows(dataset, _near(context, same)[0], "boxes that lie on another of their class")
+        return dropped_rows(dataset, _same(context), "boxes that stand twice")
+    return dropped_rows(dataset, _near(context)[0], "boxes that lie on another of their class")
 
 
 def _same(context: Context) -> Index:
     """Rows that repeat an earlier row of their image in everything but their id."""
     rows = context.dataset.annotations
-    if not len(rows):
-        return np.empty(0, np.int64)
-    numbers = rows.xywh + 0.0  # minus zero becomes zero
-    # One cheap hash finds the few candidates, which are then compared in full.
-    weights = np.array([3, 5, 7, 11], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    hashes = (numbers.view(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
-    key = rows.image_index.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F) + rows.category_index.astype(np.uint64)
-    order = np.argsort(hashes + key, kind="stable")
-    ordered = (hashes + key)[order]
-    alike = np.concatenate([[False], ordered[1:] == ordered[:-1]])
-    alike[:-1] |= alike[1:]
-    seen: set[tuple[Any, ...]] = set()
-    found = []
-    for row in np.sort(order[alike]).tolist():
-        whole = _content(rows, numbers, row)
-        if whole in seen:
-            found.append(row)
-        seen.add(whole)
-    return np.array(found, np.int64)
+    return context.once("same rows", lambda: repeated_rows(rows))  # type: ignore[no-any-return]
 
 
-def _content(rows: Annotations, numbers: NDArray[np.float64], row: int) -> tuple[Any, ...]:
-    outline: Any = None
-    if rows.shapes is not None:
-        outline = rows.shapes.points[row].tobytes(), rows.shapes.rings[row].tobytes(), repr(rows.shapes.rle.get(row))
-    points = None if rows.keypoints is None else rows.keypoints[row].tobytes()
-    flags = bool(rows.is_crowd[row]), bool(rows.is_ignored[row])
-    return int(rows.image_index[row]), int(rows.category_index[row]), numbers[row].tobytes(), flags, outline, points
+def _near(context: Context) -> tuple[Index, Index, dict[int, int]]:
+    """Rows on an earlier box of their class, rows on one of another class, and the box each lies on."""
+    return context.once("near boxes", lambda: _look(context))  # type: ignore[no-any-return]
 
 
-def _near(context: Context, same: Index) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Index]:
-    """Rows on an earlier box of their class, rows on one of another class, and the box they lie on."""
+def _look(context: Context) -> tuple[Index, Index, dict[int, int]]:
     from detkit.kernels.cross import near_pairs
 
     rows, geometry = context.dataset.annotations, context.geometry
-    near, other = np.zeros((2, len(rows)), np.bool_)
-    partner = np.full(len(rows), -1, np.int64)
-    left = ~geometry.empty & ~rows.is_crowd & ~geometry.is_oriented & np.isfinite(rows.xywh).all(axis=1)
-    left[same] = False
-    kept = np.flatnonzero(left)
-    if len(kept) < 2:
-        return near, other, partner
-    counts = np.bincount(rows.image_index[kept], minlength=len(context.dataset.images))
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    boxes = rows.xywh[kept]
-    first, second, iou = near_pairs(boxes, boxes, starts, starts, SAME)
-    pairs = (first < second) & (iou > SAME)
-    a, b = kept[first[pairs]], kept[second[pairs]]
-    alike = rows.category_index[a] == rows.category_index[b]
-    for mask, chosen in ((other, ~alike & (iou[pairs] > SAME_PLACE)), (near, alike)):
-        mask[b[chosen]] = True
-        partner[b[chosen][::-1]] = a[chosen][::-1]
-    other &= ~near
-    return near, other, partner
+    left = ~(geometry.empty | rows.is_crowd | geometry.is_oriented)
+    left[_same(context)] = False
+    first, second = close_pairs(rows, np.flatnonzero(left), 1 - SAME)
+    # Each pair is a group of its own: the overlap is computed where all overlaps are.
+    groups = np.arange(len(first) + 1)
+    pair, _, iou = near_pairs(rows.xywh[first], rows.xywh[second], groups, groups, SAME) if len(first) else _NO_PAIRS
+    over = iou > SAME
+    first, second, iou = first[pair[over]], second[pair[over]], iou[over]
+    alike = rows.category_index[first] == rows.category_index[second]
+    partner: dict[int, int] = {}
+    found = []
+    for chosen in (alike, ~alike & (iou > SAME_PLACE)):
+        a, b = first[chosen], second[chosen]
+        order = np.lexsort((a, b))
+        there, at = np.unique(b[order], return_index=True)
+        fresh = np.array([row not in partner for row in there.tolist()], np.bool_)
+        found.append(there[fresh])
+        partner.update(zip(there[fresh].tolist(), a[order][at][fresh].tolist(), strict=True))
+    return found[0], found[1], partner

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detkit.checks._base import Code, Context, Fixed, Index, changed_rows
 from detkit.findings import Finding
@@ -44,6 +45,8 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
 def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
     """New ids for annotations whose id is taken."""
     later = _later(dataset)
+    if not len(later):
+        return dataset, []
     ids = [_id(i) for i in dataset.annotations.ids]
     highest = max((i for i in ids if isinstance(i, int)), default=0)
     for number, row in enumerate(later.tolist(), highest + 1):
@@ -54,6 +57,8 @@ def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
 def _later(dataset: Dataset) -> Index:
     """Rows whose id an earlier row of the source has."""
     ids = dataset.annotations.ids
+    if ids.dtype != object and _are_distinct(ids):
+        return np.empty(0, np.int64)
     order = np.argsort(dataset.annotations.source_row, kind="stable")
     if ids.dtype != object:
         _, first = np.unique(ids[order], return_index=True)
@@ -67,6 +72,14 @@ def _later(dataset: Dataset) -> Index:
             found.append(row)
         seen.add(ids[row])
     return np.array(sorted(found), np.int64)
+
+
+def _are_distinct(ids: NDArray[np.int64]) -> bool:
+    """Whether no id repeats; most files count upwards, which needs no sorting."""
+    if (ids[1:] > ids[:-1]).all():
+        return True
+    ordered = np.sort(ids)
+    return not (ordered[1:] == ordered[:-1]).any()
 
 
 def _id(value: Any) -> Any:

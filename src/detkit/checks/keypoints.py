@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.checks._base import Code, Context, Fixed, changed_rows
+from detkit.checks._blocks import in_blocks
 from detkit.findings import Finding
-from detkit.tables import Dataset
+from detkit.tables import Dataset, Ragged
 
 __all__ = ["CODES", "fix", "run"]
 
@@ -23,7 +24,10 @@ CODES = (
 
 def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
     """Faults of keypoints; nothing where the set has none."""
-    stated, counted, outside = _looked_at(dataset, context)
+    points = dataset.annotations.keypoints
+    if points is None:
+        return
+    stated, counted, outside = _looked_at(dataset, context, points)
     yield from context.of_rows(
         "DK113",
         (stated >= 0) & (stated != counted),
@@ -36,25 +40,30 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
 
 def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
     """Counts that fit."""
-    stated, counted, _ = _looked_at(dataset, context)
+    points = dataset.annotations.keypoints
+    if points is None:
+        return dataset, []
+    stated, counted, _ = _looked_at(dataset, context, points)
     which = (stated >= 0) & (stated != counted)
     return changed_rows(
         dataset, which, "counts of keypoints", "counted anew", num_keypoints=np.where(which, counted, stated)
     )
 
 
-def _looked_at(dataset: Dataset, context: Context) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _looked_at(dataset: Dataset, context: Context, points: Ragged) -> tuple[NDArray[np.int64], ...]:
     """(stated count or -1, labelled keypoints, those outside) of each row."""
-    rows, points = dataset.annotations, dataset.annotations.keypoints
-    none = np.full(len(rows), -1, np.int64)
-    if points is None:
-        return none, none, np.zeros(len(rows), np.int64)
-    stated = none if rows.num_keypoints is None else rows.num_keypoints
-    owner = np.repeat(np.arange(len(rows)), points.lengths())
-    labelled = points.values[:, 2] > 0
-    size = context.geometry.sizes[owner]
+    rows = dataset.annotations
     slack = 1.0 if dataset.units == "pixels" else 1e-6
-    beyond = labelled & ((points.values[:, :2] < -slack) | (points.values[:, :2] > size + slack)).any(axis=1)
-    has_some = points.lengths() > 0
-    counted = np.bincount(owner[labelled], minlength=len(rows))
-    return np.where(has_some, stated, -1), counted, np.bincount(owner[beyond], minlength=len(rows))
+
+    def look(part: slice) -> tuple[NDArray[np.int64], ...]:
+        offsets = points.offsets[part.start : part.stop + 1]
+        lengths, own = np.diff(offsets), points.values[offsets[0] : offsets[-1]]
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        labelled = own[:, 2] > 0
+        size = context.geometry.sizes_of(part)[owner]
+        beyond = labelled & ((own[:, :2] < -slack) | (own[:, :2] > size + slack)).any(axis=1)
+        counted = np.bincount(owner[labelled], minlength=len(lengths))
+        stated = np.full(len(lengths), -1) if rows.num_keypoints is None else rows.num_keypoints[part]
+        return np.where(lengths > 0, stated, -1), counted, np.bincount(owner[beyond], minlength=len(lengths))
+
+    return in_blocks(len(rows), look)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from detkit import masks
 from detkit.checks._base import Code, Context, Fixed, box_text, changed_rows
-from detkit.checks._outlines import bounds, clamped, fewest_points, polygon_areas
+from detkit.checks._blocks import in_blocks
+from detkit.checks._outlines import bounds, clamped, fewest_points, polygon_areas, rows_of
 from detkit.findings import Finding
-from detkit.tables import Dataset, Shapes
+from detkit.tables import Annotations, Dataset, Shapes
 
 __all__ = ["CODES", "fix", "run"]
 
@@ -73,41 +74,60 @@ def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
 
 def _faults(context: Context) -> dict[str, Any]:
     """Masks of each code, and the bounds and areas they were told from."""
+    return context.once("outlines", lambda: _look(context))  # type: ignore[no-any-return]
+
+
+def _look(context: Context) -> dict[str, Any]:
     rows, geometry = context.dataset.annotations, context.geometry
-    count = len(rows)
-    limits, areas = np.full((count, 4), np.nan), np.full(count, np.nan)
-    broken = np.zeros(count, np.bool_)
-    if rows.shapes is not None:
-        limits, areas, broken = _measured(rows.shapes, context)
-    usable = ~geometry.empty & ~geometry.normalised & ~broken & (not geometry.are_corners)
-    with np.errstate(invalid="ignore"):
-        outside = ((limits[:, :2] < -1) | (limits[:, 2:] > geometry.sizes + 1)).any(axis=1)
-        outside &= usable & ~geometry.outside & ~geometry.partly & ~geometry.is_oriented
-        allowed = np.maximum(_PIXELS, _SHARE * rows.xywh[:, 2:].max(axis=1, initial=0))
-        corners = np.hstack([rows.xywh[:, :2], geometry.corner])
-        beside = usable & ~outside & ~geometry.partly & (np.abs(corners - limits) > allowed[:, None]).any(axis=1)
-        stated, own = rows.area, rows.xywh[:, 2] * rows.xywh[:, 3]
-        gap = np.abs(stated - areas)
+    if rows.shapes is None:
+        none, nan = np.zeros(len(rows), np.bool_), np.broadcast_to(np.nan, len(rows))
+        usable = geometry.usable & ~geometry.partly & ~geometry.outside
+        (wrong,) = in_blocks(len(rows), lambda part: (usable[part] & _is_impossible(rows, part),))
+        limits = np.broadcast_to(nan[:1, None] if len(nan) else np.nan, (len(rows), 4))
+        return {"bounds": limits, "area": nan, "DK213": none, "DK214": wrong, "DK215": none, "DK216": none}
+    limits, areas, broken = _measured(rows.shapes, context)
+    usable, partly, oriented = geometry.usable & ~broken, geometry.partly, geometry.is_oriented
+    inside = ~partly & ~geometry.outside
+
+    def look(part: slice) -> tuple[NDArray[np.bool_], ...]:
+        box, limit, area = rows.xywh[part], limits[part], areas[part]
+        leaving = ((limit[:, :2] < -1) | (limit[:, 2:] > geometry.sizes_of(part) + 1)).any(axis=1)
+        leaving &= usable[part] & inside[part] & ~oriented[part]
+        allowed = np.maximum(_PIXELS, _SHARE * box[:, 2:].max(axis=1, initial=0))
+        corners = np.hstack([box[:, :2], box[:, :2] + box[:, 2:]])
+        beside = usable[part] & ~leaving & ~partly[part] & (np.abs(corners - limit) > allowed[:, None]).any(axis=1)
+        stated = rows.area[part]
+        gap = np.abs(stated - area)
         # An area that is the box's own was not stated, or was never meant to be the outline's.
-        wrong = (gap > _AREA_SHARE * areas) & (gap > _AREA_PIXELS) & (stated != own)
-        impossible = (stated <= 0) | (stated > 1.02 * own + 1)
-        sound = usable & ~beside & ~outside & ~geometry.partly & ~geometry.outside
-        wrong = sound & np.where(np.isnan(areas), impossible, wrong | (stated <= 0))
-    return {"bounds": limits, "area": areas, "DK213": beside, "DK214": wrong, "DK215": broken, "DK216": outside}
+        wrong = (gap > _AREA_SHARE * area) & (gap > _AREA_PIXELS) & (stated != box[:, 2] * box[:, 3])
+        wrong = np.where(np.isnan(area), _is_impossible(rows, part), wrong | (stated <= 0))
+        return beside, usable[part] & ~beside & ~leaving & inside[part] & wrong, leaving
+
+    beside, wrong, leaving = in_blocks(len(rows), look)
+    return {"bounds": limits, "area": areas, "DK213": beside, "DK214": wrong, "DK215": broken, "DK216": leaving}
+
+
+def _is_impossible(rows: Annotations, part: slice) -> NDArray[np.bool_]:
+    """Whether the stated area can be that of nothing inside the box."""
+    stated, own = rows.area[part], rows.xywh[part, 2] * rows.xywh[part, 3]
+    return np.asarray((stated <= 0) | (stated > 1.02 * own + 1))
 
 
 def _measured(shapes: Shapes, context: Context) -> tuple[Any, Any, NDArray[np.bool_]]:
     """Bounds and areas of outlines and masks, and which of them are none."""
-    limits, areas = bounds(shapes), polygon_areas(shapes)
-    drawn = shapes.rings.lengths() > 0
-    broken = drawn & ((fewest_points(shapes) < 3) | (areas <= 1e-9))
-    areas = np.where(drawn, areas, np.nan)
-    sizes = context.dataset.images.sizes[context.dataset.annotations.image_index]
+
+    def measure(part: slice) -> tuple[NDArray[Any], ...]:
+        some = rows_of(shapes, part)
+        drawn, area = some.rings.lengths() > 0, polygon_areas(some)
+        broken = drawn & ((fewest_points(some) < 3) | (area <= 1e-9))
+        return bounds(some), np.where(drawn, area, np.nan), broken
+
+    limits, areas, broken = in_blocks(len(shapes), measure)
     masked = sorted(shapes.rle)
-    for row in masked:
-        stated = [float(side) for side in reversed(shapes.rle[row]["size"])]
-        broken[row] = not np.isnan(sizes[row]).any() and stated != sizes[row].tolist()
     if masked:
+        sizes = context.dataset.images.sizes[context.dataset.annotations.image_index[masked]]
+        stated = np.array([shapes.rle[row]["size"] for row in masked], np.float64)[:, ::-1]
+        broken[masked] = ~np.isnan(sizes).any(axis=1) & (stated != sizes).any(axis=1)
         rles = [masks.to_rle(shapes.rle[row], 0, 0) for row in masked]
         found = masks.boxes(rles)
         limits[masked] = np.hstack([found[:, :2], found[:, :2] + found[:, 2:]])
@@ -156,4 +176,4 @@ def _broken_text(dataset: Dataset, row: int) -> str:
 
 
 def _size(context: Context, row: int) -> str:
-    return "{:g} x {:g}".format(*context.geometry.sizes[row])
+    return "{:g} x {:g}".format(*context.geometry.sizes_of(row))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detkit import boxes
 from detkit.checks._base import Code, Context, Fixed, box_text, changed_rows, dropped_rows
+from detkit.checks._blocks import in_blocks
 from detkit.findings import Finding
 from detkit.tables import Dataset
 
@@ -43,16 +44,14 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
         return f"box {box_text(rows.xywh[row])}"
 
     yield from context.of_rows("DK201", found.empty, lambda row: f"{text(row)} has no positive width and height")
-    usable = ~found.empty & ~found.normalised & (not found.are_corners)
-    with np.errstate(invalid="ignore"):
-        one = usable & (found.shorter <= 1)
-        tiny = usable & ~one & (found.shorter < TINY)
-        share = boxes.area(rows.xywh) / found.sizes.prod(axis=1)
-        whole = found.sound & usable & (share >= WHOLE) & ~rows.is_crowd
+
+    def share(row: int) -> float:
+        return float(_share_of(dataset, context, slice(row, row + 1))[0])
+
+    one, tiny, whole, odd = _looks(dataset, context)
     yield from context.of_rows("DK204", one, lambda row: f"{text(row)} is one pixel wide or high")
     yield from context.of_rows("DK207", tiny, lambda row: f"{text(row)} is less than {TINY:g} pixels wide or high")
-    yield from context.of_rows("DK208", whole, lambda row: f"{text(row)} covers {share[row]:.1%} of its image")
-    odd = usable & ~one & ~tiny & _is_odd(dataset) & found.in_pixels
+    yield from context.of_rows("DK208", whole, lambda row: f"{text(row)} covers {share(row):.1%} of its image")
     yield from context.of_rows(
         "DK209", odd, lambda row: f"{text(row)}: one side is {_aspect(rows.xywh[row]):.0f} times the other"
     )
@@ -73,9 +72,25 @@ def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
     return dataset, [*losses, *more]
 
 
-def _is_odd(dataset: Dataset) -> NDArray[np.bool_]:
-    width, height = dataset.annotations.xywh[:, 2], dataset.annotations.xywh[:, 3]
-    return np.asarray((width > ODD_ASPECT * height) | (height > ODD_ASPECT * width))
+def _looks(dataset: Dataset, context: Context) -> tuple[NDArray[np.bool_], ...]:
+    """(N,) masks: one pixel, tiny, as large as the image, odd aspect."""
+    found, rows = context.geometry, dataset.annotations
+    usable, sound = found.usable, found.sound
+
+    def look(part: slice) -> tuple[NDArray[np.bool_], ...]:
+        shorter, (_, _, width, height) = found.shorter_of(part), rows.xywh[part].T
+        one = usable[part] & (shorter <= 1)
+        tiny = usable[part] & ~one & (shorter < TINY)
+        whole = usable[part] & sound[part] & ~rows.is_crowd[part] & (_share_of(dataset, context, part) >= WHOLE)
+        odd = usable[part] & ~one & ~tiny & ((width > ODD_ASPECT * height) | (height > ODD_ASPECT * width))
+        return one, tiny, whole, odd & found.in_pixels
+
+    return in_blocks(len(rows), look)
+
+
+def _share_of(dataset: Dataset, context: Context, part: slice) -> NDArray[np.float64]:
+    """(R,) share of the image's area that each box covers; NaN where the image's size is unknown."""
+    return np.asarray(boxes.area(dataset.annotations.xywh[part]) / context.geometry.sizes_of(part).prod(axis=1))
 
 
 def _aspect(box: NDArray[np.float64]) -> float:

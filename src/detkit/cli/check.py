@@ -14,6 +14,8 @@ from detkit.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from detkit.api.checking import Mending
+
 __all__ = ["check"]
 
 _FORMATS = ("text", "json", "github", "sarif", "html", "markdown")
@@ -32,6 +34,12 @@ def check(
     ] = None,
     report: _reports.ReportOption = None,
     fix: Annotated[bool, typer.Option("--fix", help="Write a copy without the faults that can safely go.")] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="With --fix: mend the files themselves; an undo bundle keeps the old.")
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="SOURCE is an undo bundle: put the old files back, byte for byte.")
+    ] = False,
     unsafe_fixes: Annotated[
         bool, typer.Option("--unsafe-fixes", help="Fix more: boxes that cannot be used go, twins are joined.")
     ] = False,
@@ -68,11 +76,14 @@ def check(
     """
     from detkit import api
 
-    _check_request(format, output, fix=fix, unsafe=unsafe_fixes, dry_run=dry_run)
+    if undo:
+        return _undone(source, others=fix or unsafe_fixes or in_place or dry_run or output is not None)
+    copying = fix and not in_place
+    _check_request(format, output, fix=fix, in_place=in_place, unsafe=unsafe_fixes, dry_run=dry_run, to=to)
     reports = _reports.parse(
-        report, known=_FORMATS, inputs=(source,), outputs=() if fix else (output,), overwrite=overwrite
+        report, known=_FORMATS, inputs=(source,), outputs=() if copying else (output,), overwrite=overwrite
     )
-    check_outputs(None if fix else output, inputs=(source,), overwrite=overwrite)
+    check_outputs(None if copying else output, inputs=(source,), overwrite=overwrite)
     settings = api.check_settings(
         select=_prefixes(select),
         ignore=_prefixes(ignore),
@@ -90,21 +101,39 @@ def check(
     }
     shared = (source, source_format, settings, reading)
     with _console.working("checking"):
-        if fix and output is not None:
+        if fix:
             where = {"to": to, "place_images": place_images, "overwrite": overwrite, "dry_run": dry_run}
-            content, code = _mended(shared, output, unsafe_fixes, strict, where)
+            content, code = _mended(shared, None if in_place else output, unsafe_fixes, strict, where)
         else:
             content, code = _checked(shared, strict, baseline, (predictions, predictions_format))
-    _show(content, format, None if fix else output, reports, (max_per_code, statistics, overwrite))
+    _show(content, format, None if copying else output, reports, (max_per_code, statistics, overwrite))
     raise typer.Exit(code if code == _UNREADABLE or not exit_zero else 0)
 
 
-def _check_request(format: str, output: Path | None, *, fix: bool, unsafe: bool, dry_run: bool) -> None:
+def _check_request(
+    format: str, output: Path | None, *, fix: bool, in_place: bool, unsafe: bool, dry_run: bool, to: str | None
+) -> None:
     _options.one_of(format, "--format", *_FORMATS)
-    if fix and output is None:
-        raise UsageError("--fix writes a copy: name it with -o", hint="detkit check SRC --fix -o FIXED")
-    if not fix and (unsafe or dry_run):
-        raise UsageError(f"{'--unsafe-fixes' if unsafe else '--dry-run'} goes with --fix only")
+    if fix and output is None and not in_place:
+        hint = "detkit check SRC --fix -o FIXED; or mend the files themselves with --in-place"
+        raise UsageError("--fix writes a copy: name it with -o", hint=hint)
+    alone = {"--unsafe-fixes": unsafe, "--dry-run": dry_run, "--in-place": in_place}
+    if not fix and any(alone.values()):
+        raise UsageError(f"{next(name for name, given in alone.items() if given)} goes with --fix only")
+    if in_place and to is not None:
+        raise UsageError("--in-place keeps the format: it does not go with --to", hint="write a copy with -o")
+
+
+def _undone(bundle: Path, *, others: bool) -> None:
+    from detkit.api import checking
+
+    if others:
+        raise UsageError("--undo goes alone: detkit check --undo BUNDLE")
+    done = checking.undo(bundle)
+    if done.restored:
+        _console.out("".join(f"put back {file}\n" for file in done.restored))
+    count = f"{len(done.restored)} files put back, {len(done.untouched)} were as before"
+    _console.status(f"{count}; {bundle} may be deleted")
 
 
 def _prefixes(text: str | None) -> tuple[str, ...] | None:
@@ -113,9 +142,9 @@ def _prefixes(text: str | None) -> tuple[str, ...] | None:
 
 
 def _may_cut(format: str, reports: tuple[_reports.Report, ...], max_per_code: int | None) -> bool:
-    """Whether findings beyond some may be counted only: what programs read is whole unless asked otherwise."""
-    whole = {"json", "sarif"} & {format, *(report.kind for report in reports)}
-    return max_per_code != 0 and not (whole and max_per_code is None)
+    """Whether findings beyond some may be counted only: JSON, which may be a baseline, is whole unless asked."""
+    is_whole = "json" in (format, *(report.kind for report in reports))
+    return max_per_code != 0 and not (is_whole and max_per_code is None)
 
 
 def _checked(
@@ -141,14 +170,28 @@ def _checked(
 
 
 def _mended(
-    shared: tuple[Path, str, Any, dict[str, Any]], target: Path, unsafe: bool, strict: bool, where: dict[str, Any]
+    shared: tuple[Path, str, Any, dict[str, Any]],
+    target: Path | None,
+    unsafe: bool,
+    strict: bool,
+    where: dict[str, Any],
 ) -> tuple[Mapping[str, Any], int]:
-    """The code is that of the copy: 1 while an error is left in it."""
-    from detkit import api
+    """The code is that of what is mended, the copy or (without a target) the source: 1 while an error is left in it."""
+    from detkit.api import checking
 
     source, source_format, settings, reading = shared
+    if target is None:
+        done = checking.mend_in_place(
+            source,
+            settings,
+            unsafe=unsafe,
+            format=source_format,
+            dry_run=where["dry_run"],
+            read_options=reading,
+        )
+        return done.to_dict(), _code(done, strict)
     placing = _options.one_of(where.pop("place_images"), "--place-images", "link", "copy", "leave")
-    done = api.mend(
+    done = checking.mend(
         source,
         target,
         settings,
@@ -158,8 +201,12 @@ def _mended(
         write_options={"place_images": placing},
         **where,
     )
+    return done.to_dict(), _code(done, strict)
+
+
+def _code(done: Mending, strict: bool) -> int:
     judged = done.before if done.after is None else done.after
-    return done.to_dict(), int(judged.failed(strict=strict))
+    return int(judged.failed(strict=strict))
 
 
 def _show(

@@ -110,6 +110,26 @@ def test_sarif_has_what_the_standard_asks_for() -> None:
     assert len(set(prints)) == len(prints)
 
 
+def test_a_hundred_thousand_findings_stay_readable(name: str) -> None:
+    """JSON holds all of them; what people and code scanning look at holds some, and the count of all."""
+    count = 100_000
+    found = tuple(Finding("DK203", f"box {n} sticks out", file="a.json", annotation=n) for n in range(count))
+    text = findings.render(detkit.CheckResult("a.json", "coco", 9, count, found).to_dict(), name)
+    assert (
+        text.count("sticks out")
+        == {"github": 9, "html": 200, "json": count, "markdown": 20, "sarif": 1000, "text": 5}[name]
+    )
+    assert len(text) < (40_000_000 if name == "json" else 1_000_000)
+    if name == "json":
+        assert len(json.loads(text)["findings"]) == count
+    elif name == "sarif":
+        (run,) = json.loads(text)["runs"]
+        assert sum(result["occurrenceCount"] for result in run["results"]) == count
+        assert run["results"][-1]["message"]["text"] == "99000 more places"
+    else:
+        assert any(str(n) in text for n in (count, 99_991))
+
+
 def test_the_page_is_well_formed_and_needs_nothing_from_elsewhere() -> None:
     class Walk(HTMLParser):
         def __init__(self) -> None:

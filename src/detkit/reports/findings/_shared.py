@@ -105,7 +105,8 @@ def fix_lines(content: Mapping[str, Any]) -> list[str]:
     fixed = content.get("fix")
     if fixed is None:
         return []
-    lines = [f"fixed copy: {fixed['target']} ({fixed['format']})"]
+    in_place = bool(fixed.get("in_place"))
+    lines = [f"{'fixed in place' if in_place else 'fixed copy'}: {fixed['target']} ({fixed['format']})"]
     for change in fixed["changes"]:
         lines.append(f"{change['code']} {change['name']}: {change['count']} {change['what']} {change['action']}")
         lines += [f"  {example}" for example in change["examples"]]
@@ -113,11 +114,13 @@ def fix_lines(content: Mapping[str, Any]) -> list[str]:
     for loss in fixed["losses"]:
         lines.append(f"by reading and writing: {loss['count']} {loss['what']} {loss['action']}")
         lines += [f"  {example}" for example in loss["examples"]]
-    if fixed["left"]:
-        left = ", ".join(f"{count} {code}" for code, count in fixed["left"].items())
-        lines.append(f"left in the copy: {left}")
-    elif fixed["left"] is not None:
-        lines.append("left in the copy: nothing")
+    if in_place and fixed["files"]:
+        lines.append(f"files changed: {len(fixed['files'])}, the first {fixed['files'][0]}")
+    if fixed.get("undo"):
+        lines.append(f"to put the old files back: detkit check --undo {fixed['undo']}")
+    if fixed["left"] is not None:
+        left = ", ".join(f"{count} {code}" for code, count in fixed["left"].items()) or "nothing"
+        lines.append(f"left{'' if in_place else ' in the copy'}: {left}")
     return lines
 
 

@@ -1,5 +1,8 @@
 """Findings as SARIF 2.1.0, which code scanning of GitHub, GitLab and Azure reads.
 
+GitHub refuses a run of more than 25,000 results and shows 5,000: of each code some are listed, and one result counts
+the others.
+
 Source: OASIS Static Analysis Results Interchange Format 2.1.0, sections 3.14 (run), 3.27 (result), 3.29 (location).
 """
 
@@ -11,11 +14,12 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from detkit.reports.findings._shared import Options, groups, place
+from detkit.reports.findings._shared import Group, Options, groups, place
 
 __all__ = ["render"]
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_SHOWN = 1000
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
 
@@ -32,7 +36,7 @@ def render(content: Mapping[str, Any], options: Options) -> str:
         }
         for group in found
     ]
-    results = [_result(row, number) for number, group in enumerate(found) for row in group.rows]
+    results = [result for number, group in enumerate(found) for result in _results(group, number, options)]
     tool = {"driver": {"name": "detkit", "version": content["detkit"], "rules": rules}}
     log = {
         "$schema": _SCHEMA,
@@ -40,6 +44,16 @@ def render(content: Mapping[str, Any], options: Options) -> str:
         "runs": [{"tool": tool, "columnKind": "utf16CodeUnits", "results": results}],
     }
     return dumps(log, indent=2, allow_nan=False, ensure_ascii=True) + "\n"
+
+
+def _results(group: Group, rule: int, options: Options) -> list[dict[str, Any]]:
+    rows, rest = ((), group.count) if options.statistics else group.listed(options.limit(_SHOWN))
+    results = [_result(row, rule) for row in rows]
+    if rest:
+        text = f"{rest} more places" if rows else f"{rest} places"
+        message = {"ruleId": group.code, "ruleIndex": rule, "level": _LEVELS[group.severity], "message": {"text": text}}
+        results.append({**message, "occurrenceCount": rest})
+    return results
 
 
 def _result(row: Mapping[str, Any], rule: int) -> dict[str, Any]:
