@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from detkit.errors import InputError
+from detkit.formats._coco_bytes import contents, is_compressed, plain_name
 from detkit.formats._images import is_inside
+from detkit.formats._unpacked import remember
 
 __all__ = ["broken_start", "existing", "opened"]
 
@@ -53,6 +55,7 @@ _UNPACKED: dict[tuple[Path, int, int], Path] = {}
 
 def _unpacked(path: Path, unpack: Callable[[Path, Path], None]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="detkit-archive-"))
+    remember(folder)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         unpack(path, folder)
@@ -115,7 +118,13 @@ def existing(path: str | Path) -> Path:
 
 
 def broken_start(path: Path) -> str | None:
-    """Why no format can be told from this file, where its first bytes show that."""
+    """Why no format can be told from this file, where its first bytes show that.
+
+    Raises
+    ------
+    InputError
+        A compressed file that cannot be unpacked.
+    """
     if not path.is_file():
         return None
     with path.open("rb") as handle:
@@ -124,6 +133,9 @@ def broken_start(path: Path) -> str | None:
         return "is empty"
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "is UTF-16 text, expected UTF-8"
+    if is_compressed(start) and not plain_name(path.name).lower().endswith((".tar", ".tgz")):
+        contents(path)
+        return None
     if path.suffix.lower() in (".zip", ".tar", ".tgz", ".gz"):
         return "is no archive that can be opened (truncated?)"
     return None

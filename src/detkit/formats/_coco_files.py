@@ -12,6 +12,7 @@ from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
+from detkit.formats._coco_bytes import plain_name
 from detkit.formats._coco_json import outline
 from detkit.formats._images import SUFFIXES, ImageFinder, is_inside
 from detkit.formats._lvis_images import is_lvis
@@ -56,7 +57,7 @@ def looks_like_dataset(path: Path) -> tuple[bool, str]:
 
 def split_of(path: Path) -> str:
     """Split name by the file's name: `instances_train2017.json` is `train2017`; empty where it names none."""
-    stem = path.name[: -len(path.suffix)] if path.suffix else path.name
+    stem = _stem(path)
     if _ROBOFLOW.match(stem):
         return path.parent.name
     family = _FAMILY.match(stem)
@@ -106,14 +107,23 @@ def dataset_files(folder: Path) -> tuple[list[SplitFile], list[Finding], str]:
 def _candidates(folder: Path) -> list[Path]:
     found: list[Path] = []
     for place in (folder / "annotations", folder):
-        files = sorted(p for p in _listing(place) if p.suffix.lower() == ".json" and p.name != FOLDER_MARK)
+        listed = _listing(place)
+        files = sorted(p for p in listed if _suffix(p) == ".json" and p.name != FOLDER_MARK)
         if len(files) > _MANY:
             # One JSON an image is another format; only names that COCO sets use are looked at.
-            files = [p for p in files if _FAMILY.match(p.stem) or _ROBOFLOW.match(p.stem)]
+            files = [p for p in files if _FAMILY.match(_stem(p)) or _ROBOFLOW.match(_stem(p))]
         found += files
     for place in sorted(p for p in _listing(folder) if not p.name.startswith(".")):
         found += [p for p in (place / "_annotations.coco.json", place / "_annotations.json") if p.is_file()]
     return found
+
+
+def _stem(path: Path) -> str:
+    return Path(plain_name(path.name)).stem
+
+
+def _suffix(path: Path) -> str:
+    return Path(plain_name(path.name)).suffix.lower()
 
 
 def _listing(folder: Path) -> Iterable[Path]:
@@ -124,7 +134,7 @@ def _listing(folder: Path) -> Iterable[Path]:
 
 
 def _one_family(paths: list[Path], folder: Path) -> tuple[list[Path], list[Finding]]:
-    families = {p: (m[1].lower() if (m := _FAMILY.match(p.stem)) else "") for p in paths}
+    families = {p: (m[1].lower() if (m := _FAMILY.match(_stem(p))) else "") for p in paths}
     if "instances" not in families.values() or set(families.values()) <= {"instances", ""}:
         return paths, []
     kept = [p for p, family in families.items() if family in ("instances", "")]
@@ -137,12 +147,12 @@ def _named(paths: list[Path], folder: Path) -> list[SplitFile]:
     taken: set[str] = set()
     files = []
     for path in paths:
-        beside = bool(_ROBOFLOW.match(path.stem)) and path.parent != folder
-        name = split_of(path) if beside or not _ROBOFLOW.match(path.stem) else ""
+        beside = bool(_ROBOFLOW.match(_stem(path))) and path.parent != folder
+        name = split_of(path) if beside or not _ROBOFLOW.match(_stem(path)) else ""
         if not name and len(paths) > 1:
-            name = path.stem
+            name = _stem(path)
         if name in taken:
-            name = path.relative_to(folder).with_suffix("").as_posix()
+            name = path.with_name(plain_name(path.name)).relative_to(folder).with_suffix("").as_posix()
         taken.add(name)
         files.append(SplitFile(path, name, beside))
     return files

@@ -117,6 +117,11 @@ def _images(
     parts: Sequence[Part], files: Sequence[SplitFile], options: ReadOptions, findings: list[Finding]
 ) -> tuple[Images, list[NDArray[np.int64]], bool]:
     prefixed = _prefixed(parts, files, findings)
+    if len(parts) == 1 and not prefixed:
+        own = parts[0].images
+        table, found = _found(parts[0], files[0], options)
+        everything = np.arange(len(own.ids))
+        return Images(own.ids, tuple(own.file_names), table, tuple(found), extra=own.extra), [everything], False
     at: dict[tuple[Any, ...], int] = {}
     maps: list[NDArray[np.int64]] = []
     ids: list[Any] = []

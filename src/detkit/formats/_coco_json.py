@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import mmap
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 from detkit.errors import InputError
 from detkit.findings import Finding
+from detkit.formats._coco_bytes import contents, head_of
 
 __all__ = [
     "Document",
@@ -59,18 +59,22 @@ class Outline:
     sections: dict[str, list[Any] | None]
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path, text: Any = None) -> Document:
     """The bytes of a file, once it is known that they are UTF-8.
+
+    Parameters
+    ----------
+    path : Path
+    text : bytes or mmap, optional
+        Its content, where that is at hand.
 
     Raises
     ------
     InputError
         Unreadable, empty, or not UTF-8 (with the byte offset).
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+    text = contents(path) if text is None else text
+    data = text if isinstance(text, bytes) else text[:]
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError("is UTF-16, expected UTF-8", path=path, place="byte 0", hint="save it as UTF-8")
     shift = len(_BOM) if data.startswith(_BOM) else 0
@@ -241,9 +245,8 @@ def outline(path: Path, *, whole: bool) -> Outline:
         Of kind ``""`` when the file is no JSON object or array, or cannot be read.
     """
     try:
-        with path.open("rb") as handle:
-            head = handle.read(_HEAD)
-    except OSError:
+        head = head_of(path, _HEAD)
+    except InputError:
         return Outline("", {})
     text = head.removeprefix(_BOM).lstrip()
     kind = {b"{": "object", b"[": "array"}.get(text[:1], "")
@@ -262,8 +265,7 @@ def outline(path: Path, *, whole: bool) -> Outline:
 
 
 def _more(path: Path) -> bytes:
-    with path.open("rb") as handle:
-        return handle.read(_HEAD << 8).removeprefix(_BOM).lstrip()
+    return head_of(path, _HEAD << 8).removeprefix(_BOM).lstrip()
 
 
 def _walk(path: Path) -> dict[str, list[Any] | None]:
@@ -271,22 +273,16 @@ def _walk(path: Path) -> dict[str, list[Any] | None]:
 
     names = ("images", "annotations")
     raw: Any = msgspec.defstruct("Sections", [(n, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for n in names])
-    with path.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        data = memoryview(content)
-        view = data[len(_BOM) :] if content[: len(_BOM)] == _BOM else data
-        try:
-            found = msgspec.json.decode(view, type=raw)
-            values = {n: getattr(found, n) for n in names if getattr(found, n) is not msgspec.UNSET}
-            parts = {name: bytes(memoryview(value)[: _HEAD << 8]) for name, value in values.items()}
-            del found, values
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            # Truncated, or with NaN in it: good enough to be recognised, reading will say what is wrong.
-            hits = {n: re.search(rb'"%s"\s*:\s*(?=\[)' % n.encode(), view) for n in names}
-            parts = {name: bytes(view[hit.end() : hit.end() + (_HEAD << 8)]) for name, hit in hits.items() if hit}
-            del hits
-        finally:
-            view.release()
-            data.release()
+    view = memoryview(contents(path))
+    view = view[len(_BOM) :] if view[: len(_BOM)] == _BOM else view
+    try:
+        found = msgspec.json.decode(view, type=raw)
+        values = {n: getattr(found, n) for n in names if getattr(found, n) is not msgspec.UNSET}
+        parts = {name: bytes(memoryview(value)[: _HEAD << 8]) for name, value in values.items()}
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        # Truncated, or with NaN in it: good enough to be recognised, reading will say what is wrong.
+        hits = {n: re.search(rb'"%s"\s*:\s*(?=\[)' % n.encode(), view) for n in names}
+        parts = {name: bytes(view[hit.end() : hit.end() + (_HEAD << 8)]) for name, hit in hits.items() if hit}
     return {name: _first_records(part, 0) for name, part in parts.items()}
 
 

@@ -14,10 +14,11 @@ from detkit import files, masks
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
+from detkit.formats._coco_bytes import contents
 from detkit.formats._coco_json import decode, gc_paused, not_finite_finding, read_document, results_decoder
-from detkit.formats._coco_rows import Rows, first_seen, keypoint_rows, positions, shape_rows
-from detkit.formats._coco_scan import scan
-from detkit.formats._coco_truth import category_columns, image_columns
+from detkit.formats._coco_rows import Rows, box_areas, first_seen, keypoint_rows, positions, shape_rows
+from detkit.formats._coco_scan import scan_results
+from detkit.formats._coco_tables import category_columns, image_columns
 from detkit.tables import Categories, Detections, Images, Ragged, Shapes, Source
 
 __all__ = ["read_results"]
@@ -40,11 +41,13 @@ def read_results(path: Path, options: ReadOptions) -> Detections:
 
 
 def _read(path: Path, options: ReadOptions) -> Detections:
-    document = read_document(path)
+    text = contents(path)
     if not options.with_extra and not options.with_shapes:
-        scanned = scan(document.data, str(path), options.jobs)
+        scanned = scan_results(text, str(path), options.jobs)
         if scanned is not None:
             return _build(scanned, "bbox", {}, options)
+    document = read_document(path, text)
+    del text
     content, not_finite = decode(document, None if options.with_extra else results_decoder(options.with_shapes))
     items, section = _records(content, path)
     by = _stated_by(items)
@@ -95,8 +98,9 @@ def _build(rows: Rows, by: str, whole: dict[str, Any], options: ReadOptions) -> 
     keep &= _known(rows, image_index, image_ids, keep, "image", findings)
     keep &= _known(rows, category_index, category_ids, keep, "category", findings)
     kept = np.flatnonzero(keep)
+    some = slice(None) if len(kept) == len(rows) else kept
     shapes, keypoints = _outlines(rows, kept, options)
-    outside = (score[kept] < 0) | (score[kept] > 1)
+    outside = (score[some] < 0) | (score[some] > 1)
     if outside.any():
         first = int(kept[np.flatnonzero(outside)[0]])
         message = f"scores outside [0, 1], first {rows.place(first, 'score')}; kept"
@@ -104,11 +108,11 @@ def _build(rows: Rows, by: str, whole: dict[str, Any], options: ReadOptions) -> 
     return Detections.build(
         images,
         categories,
-        image_index=image_index[kept],
-        category_index=category_index[kept],
-        xywh=xywh[kept],
-        score=score[kept],
-        area=area[kept],
+        image_index=image_index[some],
+        category_index=category_index[some],
+        xywh=xywh[some],
+        score=score[some],
+        area=area[some],
         source_row=kept,
         shapes=shapes,
         keypoints=keypoints,
@@ -122,7 +126,7 @@ def _by_box(rows: Rows, image_ids: NDArray[Any], options: ReadOptions) -> tuple[
     xywh, stated = rows.boxes()
     for i in np.flatnonzero(~stated).tolist():
         rows.reject(i, "bbox", "is missing, expected 4 finite numbers")
-    return xywh, xywh[:, 2] * xywh[:, 3]
+    return xywh, box_areas(xywh)
 
 
 def _by_mask(rows: Rows, image_ids: NDArray[Any], options: ReadOptions) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -172,7 +176,7 @@ def _by_keypoints(rows: Rows, image_ids: NDArray[Any], options: ReadOptions) -> 
         starts = points.offsets[:-1][some]
         low = np.minimum.reduceat(points.values[:, :2], starts)
         xywh[some] = np.hstack([low, np.maximum.reduceat(points.values[:, :2], starts) - low])
-    return xywh, xywh[:, 2] * xywh[:, 3]
+    return xywh, box_areas(xywh)
 
 
 _CHUNK = 10_000
@@ -217,6 +221,8 @@ def _categories(
 
 def _distinct(ids: NDArray[Any], keep: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Distinct ids of the usable rows in order of first appearance, and each row's position (-1 where unusable)."""
+    if keep.all():
+        return first_seen(ids)
     index = np.full(len(ids), -1, np.int64)
     distinct, index[keep] = first_seen(ids[keep])
     return distinct, index

@@ -15,7 +15,7 @@ from detkit import masks
 from detkit.findings import Finding
 from detkit.tables import Ragged, Shapes
 
-__all__ = ["Rows", "duplicates", "first_seen", "id_column", "keypoint_rows", "positions", "shape_rows"]
+__all__ = ["Rows", "box_areas", "duplicates", "first_seen", "id_column", "keypoint_rows", "positions", "shape_rows"]
 
 
 class Rows:
@@ -72,6 +72,26 @@ class Rows:
         """Add a finding about this file."""
         if count:
             self.notes.append(Finding(code, message, file=self.file, count=count, annotation=row))
+
+    def holds(self, name: str) -> bool:
+        """Whether any record states the field."""
+        return any(value is not None for value in self.values(name))
+
+    def truths(self, name: str) -> NDArray[np.bool_]:
+        """(N,) bool, whether the field is there and neither 0, false nor empty."""
+        return np.fromiter(map(bool, self.values(name)), np.bool_, len(self))
+
+    def flags(self, name: str) -> NDArray[np.bool_]:
+        """(N,) bool: 1, or with a finding any other number but 0; what is no number makes the record unusable."""
+        values = self.values(name)
+        if not set(map(type, values)) <= {int, bool, type(None)} or not set(values) <= {0, 1, None}:
+            odd = 0
+            for i, value in enumerate(values):
+                if not (isinstance(value, (int, float, type(None))) and value == value):
+                    self.reject(i, name, f"found {value!r}, expected 0 or 1")
+                odd += isinstance(value, (int, float)) and value not in (0, 1)
+            self.note("DK106", f"`{name}` is neither 0 nor 1 and is read as 1", odd)
+        return np.fromiter(map(bool, values), np.bool_, len(values))
 
     def values(self, name: str) -> list[Any]:
         """The field of every record, None where it is missing."""
@@ -160,6 +180,12 @@ class Rows:
         return out, stated
 
 
+def box_areas(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Width times height of (N, 4) boxes; infinite where that is beyond a double, NaN where there is no box."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(xywh[:, 2] * xywh[:, 3])
+
+
 def id_column(values: list[Any]) -> NDArray[Any]:
     """Ids as int64 where all are whole numbers that fit, else as objects."""
     if set(map(type, values)) <= {int}:
@@ -189,6 +215,12 @@ def positions(keys: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.int64]:
         return np.fromiter((known.get(key, -1) for key in keys.tolist()), np.int64, len(keys))
     if not len(ids):
         return np.full(len(keys), -1, np.int64)
+    low, high = int(ids.min()), int(ids.max())
+    if _is_dense(low, high, len(ids) + len(keys)):
+        table = np.full(high - low + 1, -1, np.int64)
+        table[ids - low] = np.arange(len(ids))
+        at = table[np.clip(keys, low, high) - low]
+        return np.asarray(np.where((keys < low) | (keys > high), -1, at), dtype=np.int64)
     order = np.argsort(ids, kind="stable")
     at = order[np.minimum(np.searchsorted(ids, keys, sorter=order), len(ids) - 1)]
     return np.asarray(np.where(ids[at] == keys, at, -1), dtype=np.int64)
@@ -211,6 +243,13 @@ def first_seen(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         # Rows mostly follow each other image by image: one look-up a run instead of one a row.
         distinct, index = first_seen(values[heads])
         return distinct, np.repeat(index, np.diff(np.append(heads, len(values))))
+    if len(values) and _is_dense(low := int(values.min()), high := int(values.max()), len(values)):
+        table = np.full(high - low + 1, len(values))
+        np.minimum.at(table, values - low, np.arange(len(values)))
+        present = np.flatnonzero(table < len(values))
+        present = present[np.argsort(table[present])]
+        table[present] = np.arange(len(present))
+        return present + low, table[values - low]
     distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty(len(order), np.int64)
@@ -218,8 +257,15 @@ def first_seen(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return distinct[order], rank[inverse.reshape(-1)]
 
 
+def _is_dense(low: int, high: int, count: int) -> bool:
+    """Whether a table from the lowest to the highest value is worth its memory."""
+    return high - low < 4 * count + 1024
+
+
 def duplicates(values: NDArray[Any]) -> tuple[int, Any]:
     """How many values repeat an earlier one, and the first that does."""
+    if values.dtype != object and bool((values[1:] > values[:-1]).all()):
+        return 0, None
     distinct, index = first_seen(values)
     if len(distinct) == len(values):
         return 0, None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +65,12 @@ def write_list(records: Iterable[dict[str, Any]], target: Path) -> None:
         handle.write(b"\n")
 
 
-def _write_records(write: Callable[[bytes], Any], records: Iterable[dict[str, Any]]) -> None:
+def _write_records(write: Callable[[bytes], Any], records: Iterable[Any]) -> None:
     write(b"[")
-    chunk: list[dict[str, Any]] = []
-    lead = b"\n"
-    for record in records:
-        chunk.append(record)
-        if len(chunk) == _CHUNK:
-            write(lead + encode(chunk)[1:-1])
-            chunk, lead = [], b",\n"
-    if chunk:
+    lead, rest = b"\n", iter(records)
+    while chunk := list(islice(rest, _CHUNK)):
         write(lead + encode(chunk)[1:-1])
+        lead = b",\n"
     write(b"]")
 
 
@@ -94,6 +91,10 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]
+    if hasattr(value, "__struct_fields__"):
+        import msgspec
+
+        return plain(msgspec.to_builtins(value, enc_hook=_known_types))
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     if value is None or isinstance(value, (str, int, bool)):
@@ -141,11 +142,15 @@ def _category_records(dataset: Dataset, ids: Sequence[Any]) -> Iterator[dict[str
 
 def _annotation_records(
     dataset: Dataset, rows: NDArray[np.int64], category_ids: Sequence[Any], with_shapes: bool
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Any]:
     table = dataset.annotations
     image_ids = dataset.images.ids.tolist()
+    is_plain = _plain_rows(table, with_shapes)
     for start in range(0, len(rows), _CHUNK):
         some = rows[start : start + _CHUNK]
+        if is_plain[some].all():
+            yield from _plain_records(table, some, image_ids, category_ids)
+            continue
         part = zip(
             some.tolist(),
             table.ids[some].tolist(),
@@ -164,6 +169,72 @@ def _annotation_records(
             record["iscrowd"] = int(crowd)
             _add_columns(record, table, row, with_shapes)
             yield record
+
+
+def _plain_rows(table: Annotations, with_shapes: bool) -> NDArray[np.bool_]:
+    """(N,) bool: rows with a box, an area, flags and attributes, and nothing else to write."""
+    plain = ~np.isnan(table.area)
+    if any(values.dtype.kind == "f" and values.dtype != np.float64 for values in table.attributes.values()):
+        plain &= False
+    if with_shapes and table.shapes is not None:
+        plain &= table.shapes.kind == Shapes.NONE
+    if with_shapes and table.is_oriented is not None:
+        plain &= ~table.is_oriented
+    if table.keypoints is not None:
+        plain &= table.keypoints.lengths() == 0
+    if table.num_keypoints is not None:
+        plain &= table.num_keypoints < 0
+    plain[list(table.extra)] = False
+    return plain
+
+
+def _plain_records(
+    table: Annotations, rows: NDArray[np.int64], image_ids: Sequence[Any], category_ids: Sequence[Any]
+) -> Iterator[Any]:
+    """The records of plain rows, without a mapping a row for all of their fields."""
+    return map(
+        _plain_type(),
+        table.ids[rows].tolist(),
+        map(image_ids.__getitem__, table.image_index[rows].tolist()),
+        map(category_ids.__getitem__, table.category_index[rows].tolist()),
+        _short(table.xywh[rows]).tolist(),
+        _short(table.area[rows]).tolist(),
+        table.is_crowd[rows].astype(np.int64).tolist(),
+        table.is_ignored[rows].astype(np.int64).tolist(),
+        _attributes(table, rows),
+    )
+
+
+def _attributes(table: Annotations, rows: NDArray[np.int64]) -> Iterator[dict[str, Any] | None]:
+    """The attributes that each row states, None for a row that states none."""
+    if not table.attributes:
+        return repeat(None, len(rows))
+    held: list[dict[str, Any]] = [{} for _ in range(len(rows))]
+    for name, values in table.attributes.items():
+        for record, value in zip(held, values[rows].tolist(), strict=True):
+            if _stated(value):
+                record[name] = value
+    return (record or None for record in held)
+
+
+@cache
+def _plain_type() -> Callable[..., Any]:
+    """The type of a plain record: its fields in order; `ignore` and `attributes` are written where they are set."""
+    import msgspec
+
+    names = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
+    fields: list[Any] = [*names, ("ignore", int, 0), ("attributes", Any, None)]
+    return msgspec.defstruct("Annotation", fields, omit_defaults=True, gc=False)
+
+
+def _short(values: NDArray[np.float64]) -> NDArray[Any]:
+    """The same numbers, whole ones as integers where there are any, see `_number`."""
+    whole = (values == np.rint(values)) & (np.abs(values) < 2**53)
+    if not whole.any():
+        return values
+    mixed = values.astype(object)
+    mixed[whole] = values[whole].astype(np.int64)
+    return mixed
 
 
 def _add_columns(record: dict[str, Any], table: Annotations, row: int, with_shapes: bool) -> None:

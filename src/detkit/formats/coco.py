@@ -17,6 +17,7 @@ from detkit import files
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss
 from detkit.formats._base import FEATURES, Capabilities, Kind, Probe, ReadOptions, WriteOptions
+from detkit.formats._coco_bytes import head_of, plain_name
 from detkit.formats._coco_files import UNASSIGNED, SplitFile, dataset_files, fits_file, looks_like_dataset
 from detkit.formats._coco_join import join, single
 from detkit.formats._coco_json import gc_paused, outline
@@ -66,7 +67,7 @@ def _detect_results(path: Path) -> Probe:
     if found.kind == "array":
         records = found.sections[""]
         if records == []:
-            empty = path.stat().st_size < 4096 and path.read_bytes().removeprefix(b"\xef\xbb\xbf").split() in _EMPTY
+            empty = path.stat().st_size < 4096 and head_of(path, 4096).removeprefix(b"\xef\xbb\xbf").split() in _EMPTY
             return Probe(empty, "an empty results list" if empty else "a JSON list without objects")
         wanted = ("bbox", "segmentation", "keypoints")
         for record in records or []:
@@ -176,7 +177,7 @@ def read_detections(path: str | Path, options: ReadOptions) -> Detections:
 
 def _only_json(folder: Path) -> Path | None:
     """The one JSON file of a folder, detkit's own mark aside; None where there is none, or several."""
-    found = [f for f in folder.iterdir() if f.suffix.lower() == ".json" and f.name != files.FOLDER_MARK and f.is_file()]
+    found = [f for f in folder.iterdir() if Path(plain_name(f.name)).suffix.lower() == ".json" and f.name != files.FOLDER_MARK and f.is_file()]
     return found[0] if len(found) == 1 else None
 
 

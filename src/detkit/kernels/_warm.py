@@ -44,7 +44,7 @@ def warm_up() -> dict[str, bool]:
         np.linspace(0, 1, 101),
     )
     iou.pairwise_iou(boxes, boxes)
-    json_rows.scan_results(b'[{"image_id":1,"category_id":1,"bbox":[0,0,1,1],"score":0.5}]')
+    json_rows.scan_rows(b'[{"id":1,"bbox":[0,0,1,1]}]', 0, json_rows.Layout(("id",)))
     nms.nms(boxes, one)
     zero = np.zeros(1, np.int64)
     cells_of_one = np.array([0, 1])
@@ -89,7 +89,7 @@ def _kernels() -> list[Any]:
         polygon._hulls,
         polygon._overlaps,
         polygon._suppress_polygons,
-        json_rows._records,
+        json_rows._rows,
         match._cells,
         accumulate._accumulate,
         bootstrap._counts,

@@ -1,15 +1,17 @@
-"""From the bytes of a COCO results list to columns, without an object per record.
+"""From the bytes of a JSON list of flat objects to columns, without an object per record.
 
-Only the plain shape is read: a list of objects with exactly `image_id` and `category_id` (whole numbers), `bbox`
-(four numbers) and `score` (a number), in any order and with any white space. Anything else, right or wrong JSON,
-makes the scan give up: a library reader then says what it is. Numbers are correctly rounded: those of up to 15
-digits or so in one exact operation (Clinger, "How to read floating point numbers accurately", 1990, section 4),
-the rest by Python's own `float`.
+One kernel serves every kind of record: a `Layout` says which keys have a column. Keys without one are passed over,
+whatever they hold, as long as it is JSON. Anything else, right or wrong JSON, makes the scan give up: a library
+reader then says what it is. Numbers are correctly rounded, see `_json_number`.
 """
 
 from __future__ import annotations
 
+import mmap
+import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,237 +19,366 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.kernels._jit import jit, readonly
+from detkit.kernels._json_number import SLOW, WHOLE, WRONG, read_number, tables
+from detkit.kernels._json_value import grammar, pair_end
 
-__all__ = ["scan_results"]
+__all__ = ["Columns", "Layout", "scan_rows"]
 
-_EXACT, _SLOW, _WRONG = 0, 1, 2
-_POWERS = 10.0 ** np.arange(23)
-_KEYS = (b'"image_id"', b'"category_id"', b'"bbox"', b'"score"')
-_KEY_LENGTHS = tuple(len(key) for key in _KEYS)
-_PIECE = 1 << 22
+#: What a key holds: a whole number, a number, four numbers, 0 or 1, or something that only the library reads.
+_ID, _NUMBER, _BOX, _FLAG, _REFUSED = 0, 1, 2, 3, 4
+#: Row of a layout's table: the key with its quotes, its length, what it holds, its column, whether it must be there.
+_LENGTH, _HOLDS, _COLUMN, _REQUIRED, _WIDTH = 20, 21, 22, 23, 24
+_PIECE = 1 << 21
+_BETWEEN = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which keys of a record are read.
+
+    Parameters
+    ----------
+    ids, numbers, flags : tuple of str
+        Keys with a whole number, a number, and 0 or 1; `null` is the same as no key.
+    required : frozenset of str
+        Of these; the box always is.
+    refused : tuple of str
+        Keys that make the scan give up.
+    box : str
+    """
+
+    ids: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    required: frozenset[str] = frozenset()
+    refused: tuple[str, ...] = ()
+    box: str = "bbox"
+
+    def keys(self) -> tuple[str, ...]:
+        """All keys; `Columns.stated` has one bit for each in this order."""
+        return (*self.ids, self.box, *self.numbers, *self.flags, *self.refused)
+
+    def table(self) -> NDArray[np.uint8]:
+        """(K, 24) what the kernel is told."""
+        groups = ((self.ids, _ID), ((self.box,), _BOX), (self.numbers, _NUMBER), (self.flags, _FLAG))
+        out = np.zeros((len(self.keys()), _WIDTH), np.uint8)
+        at = 0
+        for names, holds in (*groups, (self.refused, _REFUSED)):
+            for column, name in enumerate(names):
+                key = f'"{name}"'.encode()
+                must = name in self.required or holds == _BOX
+                out[at] = [*key.ljust(_LENGTH), len(key), holds, column, must]
+                at += 1
+        return readonly(out, np.uint8)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What was read.
+
+    Parameters
+    ----------
+    ids : (I, N) int64
+    boxes : (N, 4) float64
+    numbers : (S, N) float64
+        NaN where not stated.
+    flags : (F, N) uint8
+    stated : (N,) uint16
+        One bit for each key of the layout.
+    end : int
+        Position after the closing bracket.
+    """
+
+    ids: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    numbers: NDArray[np.float64]
+    flags: NDArray[np.uint8]
+    stated: NDArray[np.uint16]
+    end: int
 
 
 @jit
-def _skip(data: Any, pos: int, stop: int) -> int:
+def _skip(data: Any, pos: Any, stop: int) -> Any:
     while pos < stop and (data[pos] == 32 or data[pos] == 10 or data[pos] == 13 or data[pos] == 9):
         pos += 1
     return pos
 
 
 @jit
-def _number(data: Any, pos: int, stop: int, powers: Any) -> Any:
-    """(value, position after it, `_EXACT` | `_SLOW` | `_WRONG`, whether it is a whole number)."""
-    negative = pos < stop and data[pos] == 45
-    if negative:
-        pos += 1
-    mantissa = np.uint64(0)
-    digits = 0
-    exponent = 0
-    first = pos
-    while pos < stop and 48 <= data[pos] <= 57:
-        if digits < 19:
-            mantissa = mantissa * np.uint64(10) + np.uint64(data[pos] - 48)
-        if mantissa > 0:
-            digits += 1
-        pos += 1
-    if pos == first or (data[first] == 48 and pos > first + 1):
-        return 0.0, pos, _WRONG, False
-    whole = True
-    if pos < stop and data[pos] == 46:
-        whole = False
-        pos += 1
-        first = pos
-        while pos < stop and 48 <= data[pos] <= 57:
-            if digits < 19:
-                mantissa = mantissa * np.uint64(10) + np.uint64(data[pos] - 48)
-                exponent -= 1
-            if mantissa > 0:
-                digits += 1
-            pos += 1
-        if pos == first:
-            return 0.0, pos, _WRONG, False
-    if pos < stop and (data[pos] == 101 or data[pos] == 69):
-        whole = False
-        pos += 1
-        down = pos < stop and data[pos] == 45
-        if pos < stop and (data[pos] == 45 or data[pos] == 43):
-            pos += 1
-        first = pos
-        written = 0
-        while pos < stop and 48 <= data[pos] <= 57:
-            written = min(written * 10 + int(data[pos] - 48), 100000)
-            pos += 1
-        if pos == first:
-            return 0.0, pos, _WRONG, False
-        exponent += -written if down else written
-    value = 0.0
-    kind = _EXACT
-    if digits > 19 or mantissa >= np.uint64(9007199254740992) or exponent < -22 or exponent > 22:
-        kind = _EXACT if mantissa == 0 and digits <= 19 else _SLOW
-    elif exponent < 0:
-        value = np.float64(mantissa) / powers[-exponent]
-    else:
-        value = np.float64(mantissa) * powers[exponent]
-    if negative and not (whole and mantissa == 0):  # the whole number -0 is 0
-        value = -value
-    return value, pos, kind, whole
+def _is_key(data: Any, pos: int, stop: int, table: Any, field: int) -> bool:
+    length = np.int64(table[field, _LENGTH])
+    if pos + length >= stop or data[pos] != 34 or data[pos + 1] != table[field, 1] or data[pos + length - 1] != 34:
+        return False
+    for i in range(2, length - 1):  # noqa: SIM110 - kernels know no generators
+        if data[pos + i] != table[field, i]:
+            return False
+    return True
 
 
 @jit
-def _field(data: Any, pos: int, stop: int, keys: Any) -> int:
+def _field(data: Any, pos: int, stop: int, table: Any, guess: int) -> int:
     """Which key stands here, -1 for none of them."""
-    for field in range(4):
-        length = _KEY_LENGTHS[field]
-        if pos + length < stop and data[pos + 1] == keys[field, 1]:
-            same = True
-            for i in range(length):
-                if data[pos + i] != keys[field, i]:
-                    same = False
-                    break
-            if same:
-                return field
+    if guess >= 0 and _is_key(data, pos, stop, table, guess):
+        return guess
+    for field in range(table.shape[0]):
+        if _is_key(data, pos, stop, table, field):
+            return field
     return -1
 
 
 @jit
-def _records(
-    data: Any, pos: int, stop: int, powers: Any, keys: Any, row: int, limit: int, ids: Any, numbers: Any, slow: Any
+def _rows(
+    data: Any,
+    bounds: Any,
+    table: Any,
+    grammar: Any,
+    powers: Any,
+    fives: Any,
+    ids: Any,
+    boxes: Any,
+    numbers: Any,
+    flags: Any,
+    stated: Any,
+    slow: Any,
+    follows: Any,
 ) -> Any:
-    """Records from `pos` on, the comma after each included; (rows, slow numbers), or (-1, 0) for another shape."""
+    """Records from `bounds[0]` to `bounds[1]`, the first of them to row `bounds[2]`, at most `bounds[3]` of them.
+
+    (rows, position after them, slow numbers): the position is the end where a comma stood right before it, else behind
+    the closing bracket; (-1, 0, 0) for another shape. `follows` is room to learn which key comes after which.
+    """
+    pos, stop, base, limit = bounds[0], bounds[1], bounds[2], bounds[3]
+    required: Any = 0
+    for field in range(table.shape[0]):
+        required |= np.int64(table[field, _REQUIRED]) << field
     count = 0
     hard = 0
+    previous = -1
     while True:
         pos = _skip(data, pos, stop)
-        if pos >= stop:
-            return count, hard
-        if data[pos] != 123 or count >= limit:
-            return -1, 0
+        if pos >= stop or data[pos] != 123 or count >= limit:
+            return -1, 0, 0
+        row = base + count
         pos += 1
         seen = 0
+        held = 0
+        for i in range(ids.shape[0]):
+            ids[i, row] = 0
+        for i in range(numbers.shape[0]):
+            numbers[i, row] = np.nan
+        for i in range(flags.shape[0]):
+            flags[i, row] = 0
         while True:
             pos = _skip(data, pos, stop)
             if pos >= stop:
-                return -1, 0
-            field = _field(data, pos, stop, keys)
-            if field < 0 or seen & (1 << field):
-                return -1, 0
-            seen |= 1 << field
-            pos = _skip(data, pos + _KEY_LENGTHS[field], stop)
-            if pos >= stop or data[pos] != 58:
-                return -1, 0
-            pos = _skip(data, pos + 1, stop)
-            if field == 2:
-                if pos >= stop or data[pos] != 91:
-                    return -1, 0
-                pos += 1
-            for part in range(4 if field == 2 else 1):
-                pos = _skip(data, pos, stop)
-                start = pos
-                value, pos, kind, whole = _number(data, pos, stop, powers)
-                if kind == _WRONG:
-                    return -1, 0
-                if field < 2:
-                    if kind == _SLOW or not whole:
-                        return -1, 0
-                    ids[field, row + count] = np.int64(value)
+                return -1, 0, 0
+            field = _field(data, pos, stop, table, follows[previous + 1])
+            follows[previous + 1] = field
+            previous = field
+            if field < 0:
+                pos = pair_end(data, pos, stop, grammar)
+                if pos < 0:
+                    return -1, 0, 0
+            else:
+                holds = table[field, _HOLDS]
+                if seen & (1 << field) or holds == _REFUSED:
+                    return -1, 0, 0
+                seen |= 1 << field
+                pos = _skip(data, pos + np.int64(table[field, _LENGTH]), stop)
+                if pos >= stop or data[pos] != 58:
+                    return -1, 0, 0
+                pos = _skip(data, pos + 1, stop)
+                if pos >= stop:
+                    return -1, 0, 0
+                if data[pos] == 110 and not table[field, _REQUIRED]:
+                    if pos + 4 > stop or data[pos + 1] != 117 or data[pos + 2] != 108 or data[pos + 3] != 108:
+                        return -1, 0, 0
+                    pos += 4
                 else:
-                    column = part if field == 2 else 4
-                    numbers[row + count, column] = value
-                    if kind == _SLOW:
-                        if hard >= slow.shape[0]:
-                            return -1, 0
-                        slow[hard, 0] = (row + count) * 5 + column
-                        slow[hard, 1] = start
-                        slow[hard, 2] = pos
-                        hard += 1
-                if field == 2:
-                    pos = _skip(data, pos, stop)
-                    if pos >= stop or data[pos] != (93 if part == 3 else 44):
-                        return -1, 0
-                    pos += 1
+                    held |= 1 << field
+                    column = np.int64(table[field, _COLUMN])
+                    parts = 1
+                    if holds == _BOX:
+                        if data[pos] != 91:
+                            return -1, 0, 0
+                        pos += 1
+                        parts = 4
+                    for part in range(parts):
+                        pos = _skip(data, pos, stop)
+                        start = pos
+                        value, whole, pos, kind = read_number(data, pos, stop, powers, fives)
+                        if kind == WRONG:
+                            return -1, 0, 0
+                        if holds == _ID:
+                            if kind != WHOLE:
+                                return -1, 0, 0
+                            ids[column, row] = whole
+                        elif holds == _FLAG:
+                            if kind != WHOLE or whole < 0 or whole > 1:
+                                return -1, 0, 0
+                            flags[column, row] = whole
+                        else:
+                            if holds == _BOX:
+                                boxes[row, part] = value
+                            else:
+                                numbers[column, row] = value
+                            if kind == SLOW:
+                                slow[hard, 0] = row
+                                slow[hard, 1] = part if holds == _BOX else 4 + column
+                                slow[hard, 2] = start
+                                slow[hard, 3] = pos
+                                hard += 1
+                        if holds == _BOX:
+                            pos = _skip(data, pos, stop)
+                            if pos >= stop or data[pos] != (93 if part == 3 else 44):
+                                return -1, 0, 0
+                            pos += 1
             pos = _skip(data, pos, stop)
             if pos >= stop:
-                return -1, 0
+                return -1, 0, 0
             if data[pos] == 44:
                 pos += 1
                 continue
             if data[pos] != 125:
-                return -1, 0
+                return -1, 0, 0
             pos += 1
             break
-        if seen != 15:
-            return -1, 0
+        if held & required != required:
+            return -1, 0, 0
+        stated[row] = held
         count += 1
         pos = _skip(data, pos, stop)
         if pos >= stop:
-            return count, hard
+            return -1, 0, 0
+        if data[pos] == 93:
+            return count, pos + 1, hard
         if data[pos] != 44:
-            return -1, 0
+            return -1, 0, 0
         pos += 1
+        if pos == stop:
+            return count, pos, hard
 
 
-def scan_results(text: bytes, jobs: int = 2) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-    """Columns of a plain COCO results list, or None where the text is of another shape.
+def scan_rows(text: Any, start: int, layout: Layout, jobs: int = 2) -> Columns | None:
+    """Columns of the list that starts there, or None where it is empty or of another shape.
 
     Parameters
     ----------
-    text : bytes
-        UTF-8 without a byte order mark.
+    text : bytes or mmap
+        UTF-8; more may follow the list.
+    start : int
+        Position of its opening bracket.
+    layout : Layout
     jobs : int
         Threads; the text is cut between records.
 
     Returns
     -------
-    ids : (2, N) int64
-        Rows `image_id`, `category_id`.
-    numbers : (N, 5) float64
-        `bbox` as xywh, `score`; correctly rounded.
+    Columns or None
     """
-    body = _body(text)
-    if body is None:
-        return None
-    first, last = body
-    cuts = _cuts(text, first, last)
-    counts = [text.count(b"{", a, b) for a, b in pairwise(cuts)]
-    starts = np.concatenate([[0], np.cumsum(counts)]).tolist()
-    ids, numbers = np.empty((2, starts[-1]), np.int64), np.empty((starts[-1], 5))
+    cuts = _cuts(text, start + 1, len(text))
     data = readonly(np.frombuffer(text, np.uint8), np.uint8)
-    powers = readonly(_POWERS, np.float64)
-    keys = readonly([list(key.ljust(16)) for key in _KEYS], np.uint8)
-
-    def piece(n: int) -> bool:
-        # A cut stands behind a comma: only the last piece may end without one, and none may be empty.
-        slow = np.empty((counts[n] * 5, 3), np.int64)
-        rows, hard = _records(data, cuts[n], cuts[n + 1], powers, keys, starts[n], counts[n], ids, numbers, slow)
-        if rows != counts[n]:
-            return False
-        flat = numbers.reshape(-1)
-        for at, a, b in slow[:hard].tolist():
-            flat[at] = float(text[a:b])
-        return bool(np.isfinite(flat[starts[n] * 5 : starts[n + 1] * 5]).all()) if hard else True
-
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        return (ids, numbers) if all(pool.map(piece, range(len(counts)))) else None
+        counts = list(pool.map(lambda span: _records_at_most(text, data, *span), pairwise(cuts)))
+        if min(counts) < 0:
+            return None
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        out = _empty(layout, int(starts[-1]))
+        scan = _scanner(text, data, layout, out)
+        ends = pool.map(scan, zip(cuts, cuts[1:], starts.tolist(), counts, strict=False))
+        rows = 0
+        for first, (count, end) in zip(starts.tolist(), ends, strict=False):
+            if count < 0:
+                return None
+            _move(out, first, rows, count)
+            rows += count
+            if data[end - 1] == 93:
+                return _trimmed(out, rows, end)
+    return None
 
 
-def _body(text: bytes) -> tuple[int, int] | None:
-    """Where the records of a list lie between its brackets; None for an empty list or no list."""
-    head, tail = text[:4096].lstrip(b" \t\r\n"), text[-4096:].rstrip(b" \t\r\n")
-    if not head.startswith(b"[") or not tail.endswith(b"]"):
-        return None
-    first = text.index(b"[") + 1
-    last = len(text) - (min(4096, len(text)) - len(tail)) - 1
-    inner = text[max(first, last - 4096) : last].rstrip(b" \t\r\n")
-    return (first, last) if inner.endswith(b"}") else None
+_Parts = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8], NDArray[np.uint16]]
 
 
-def _cuts(text: bytes, first: int, last: int) -> list[int]:
-    """Places between records, behind a comma, about four million bytes apart."""
+def _empty(layout: Layout, rows: int) -> _Parts:
+    return (
+        np.empty((len(layout.ids), rows), np.int64),
+        np.empty((rows, 4)),
+        np.empty((len(layout.numbers), rows)),
+        np.empty((len(layout.flags), rows), np.uint8),
+        np.empty(rows, np.uint16),
+    )
+
+
+def _scanner(
+    text: Any, data: NDArray[np.uint8], layout: Layout, out: _Parts
+) -> Callable[[tuple[int, int, int, int]], tuple[int, int]]:
+    table, (powers, fives) = layout.table(), tables()
+    ids, boxes, numbers, flags, stated = out
+
+    def scan(piece: tuple[int, int, int, int]) -> tuple[int, int]:
+        bounds = readonly(np.array(piece), np.int64)
+        slow = np.empty((piece[3] * (4 + len(numbers)), 4), np.int64)
+        follows = np.full(len(table) + 1, -1)
+        given = (data, bounds, table, grammar(), powers, fives)
+        rows, end, hard = _rows(*given, ids, boxes, numbers, flags, stated, slow, follows)
+        for row, column, a, b in slow[: max(hard, 0)].tolist():
+            value = float(text[a:b])
+            if not np.isfinite(value):
+                return -1, 0
+            if column < 4:
+                boxes[row, column] = value
+            else:
+                numbers[column - 4, row] = value
+        _release(text, piece[0], piece[1])
+        return rows, end
+
+    return scan
+
+
+def _records_at_most(text: Any, data: NDArray[np.uint8], first: int, last: int, step: int = 1 << 18) -> int:
+    """How many opening braces there are; -1 for a text that is no UTF-8."""
+    count, highest = 0, 0
+    for at in range(first, last, step):
+        some = data[at : min(at + step, last)]
+        count += int(np.count_nonzero(some == 123))
+        highest = max(highest, int(some.max()))
+    if highest > 127:
+        try:
+            str(data[first:last].data, "utf-8")
+        except UnicodeDecodeError:
+            return -1
+    _release(text, first, last)
+    return count
+
+
+def _release(text: Any, first: int, last: int) -> None:
+    """Give the memory of a mapping's pages back; they come again from the file where they are looked at."""
+    if isinstance(text, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        first = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
+        if first < last:
+            text.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def _move(out: _Parts, source: int, target: int, count: int) -> None:
+    """Close the gap before the rows of a piece, where the one before it held fewer than its room."""
+    if source != target:
+        ids, boxes, numbers, flags, stated = out
+        for rows in (ids.T, boxes, numbers.T, flags.T, stated):
+            rows[target : target + count] = rows[source : source + count]
+
+
+def _trimmed(out: _Parts, rows: int, end: int) -> Columns:
+    ids, boxes, numbers, flags, stated = out
+    return Columns(ids[:, :rows], boxes[:rows], numbers[:, :rows], flags[:, :rows], stated[:rows], end)
+
+
+def _cuts(text: Any, first: int, last: int) -> list[int]:
+    """Places between records, behind a comma, about two million bytes apart; wrong ones make the scan give up."""
     cuts = [first]
     while last - cuts[-1] > 2 * _PIECE:
-        brace = text.find(b"}", cuts[-1] + _PIECE, last)
-        comma = text.find(b",", brace, last) if brace >= 0 else -1
-        if comma < 0 or text[brace + 1 : comma].strip(b" \t\r\n"):
+        found = _BETWEEN.search(text, cuts[-1] + _PIECE)
+        if found is None:
             break
-        cuts.append(comma + 1)
+        cuts.append(text.find(b",", found.start()) + 1)
     return [*cuts, last]
