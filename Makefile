@@ -3,9 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 WORKERS ?= 2
 
-.PHONY: demo test lint bench docs golden fuzz clean
+.PHONY: demo test lint bench docs site golden fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/detkit demo
@@ -31,15 +32,25 @@ docs: $(STAMP)
 	$(BIN)/python tools/make_docs.py
 	$(BIN)/python tools/make_matrix.py
 	$(BIN)/python tools/make_family_table.py
+	$(BIN)/python tools/make_shown.py
+	$(MAKE) site
+
+site: $(DOCS_STAMP)
+	$(BIN)/zensical build --strict --clean
+	$(BIN)/python tools/check_site.py
 
 golden: $(STAMP)
 	$(BIN)/python tools/make_golden.py
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "detkit needs Python 3.11 or newer, this is " + sys.version)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement requirements-dev.txt --editable .
 	touch $(STAMP)
+
+$(DOCS_STAMP): $(STAMP) requirements-docs.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement requirements-docs.txt
+	touch $(DOCS_STAMP)

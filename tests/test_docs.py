@@ -8,14 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from doc_pages import FENCE, ROOT, Block, blocks, fits, is_near, is_session, perform, pictures
+
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -23,32 +23,12 @@ DETKIT = [sys.executable, "-W", "error", "-m", "detkit"]
 
 #: The start of a path that exists on one machine only.
 MACHINE_PATH = re.compile(r"(?<![\w.:/])/(?:work|home|root|Users|tmp)/[\w.]|[A-Za-z]:\\\\?Users")
-FENCE = re.compile(r"^```(\w*)[ \t]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"<!--((?:(?!-->).)*)-->\s*\Z", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of a page with the comment that stands right before it."""
-
-    page: str
-    line: int
-    language: str
-    text: str
-    note: str
-
-
-def blocks(page: Path) -> Iterator[Block]:
-    text = page.read_text(encoding="utf-8")
-    for found in FENCE.finditer(text):
-        note = COMMENT.search(text[: found.start()])
-        line = text.count("\n", 0, found.start()) + 1
-        yield Block(str(page.relative_to(ROOT)), line, found[1], found[2], note[1].strip() if note else "")
-
-
 ALL = [block for page in PAGES if page.exists() for block in blocks(page)]
-CONSOLE = [b for b in ALL if b.language == "console" and not b.note.startswith("not run:")]
-PYTHON = [b for b in ALL if b.language == "python" and b.note == "runnable"]
+SESSIONS = [str(page.relative_to(ROOT)) for page in PAGES if is_session(page)]
+#: Blocks that run by themselves.
+ALONE = [b for b in ALL if b.page not in SESSIONS]
+CONSOLE = [b for b in ALONE if b.language == "console" and not b.note.startswith("not run:")]
+PYTHON = [b for b in ALONE if b.language == "python" and b.note == "runnable"]
 
 
 def _name(block: Block) -> str:
@@ -244,13 +224,54 @@ def test_shown_python_runs(block: Block, demo: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("name", SESSIONS)
+def test_a_session_prints_what_its_page_shows(name: str, demo: Path) -> None:
+    """All commands of the page, in order, in one folder; `python tools/make_shown.py` writes what they print."""
+    wrong = [
+        f"{block.page}:{block.line}: $ {one.command}\n--- shown\n{one.output}--- printed\n{printed}"
+        for block, one, printed in perform(ROOT / name, demo)
+        if not fits(one.output, printed, is_near(ROOT / name))
+    ]
+    assert wrong == [], "\n".join(wrong)
+    for made, kept in pictures(ROOT / name):
+        assert _difference(demo / made, kept) < 1, f"{kept.name}: run python tools/make_shown.py {name}"
+
+
+def _difference(a: Path, b: Path) -> float:
+    """Mean difference of pixels, 0 to 255; the same picture may be packed in another way."""
+    import numpy as np
+    from PIL import Image
+
+    one, other = (np.asarray(Image.open(path).convert("RGB"), np.float64) for path in (a, b))
+    return float(np.abs(one - other).mean()) if one.shape == other.shape else 255.0
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    kept = {path.resolve() for path in (DOCS / "images").iterdir()}
+    assert {place for name in SESSIONS for _, place in pictures(ROOT / name)} == kept
+    assert [path.name for path in kept if path.stat().st_size > 300_000] == []
+
+
+def test_shown_output_fits_only_what_was_printed() -> None:
+    printed = "a\nb\nc\nd 0.912 s\n"
+    for pattern in (printed, "a\n...\nd 0.9...\n", "...\nc\nd 0.912 s\n", "a\n...\n"):
+        assert fits(pattern, printed), pattern
+    for pattern in ("a\n", "b\n...\n", "a\nb\nc\nd 0.91 s\n", "a\nc\n...\n", ""):
+        assert not fits(pattern, printed), pattern
+    assert fits("", "\n")
+    assert fits("a  0.90\n--  ----\n", "a  0.9149\n--  ------\n", near=True)
+    assert not fits("a  0.90\n", "a  0.95\n", near=True)
+    assert not fits("a  0.90\n", "b  0.90\n", near=True)
+
+
 def test_pages_show_something_that_runs() -> None:
     """The two tests above would pass if no block was found."""
+    assert len(SESSIONS) >= 5
     assert len(CONSOLE) >= 5
     assert len(PYTHON) >= 2
 
 
-# --- how to add a format, a protocol
+# --- how to add a format, a protocol, a report, a detector
 
 
 def _plug_in(folder: Path, page: str, group: str) -> dict[str, str]:
@@ -335,6 +356,82 @@ def test_the_protocol_of_the_how_to_works(tmp_path: Path, demo: Path) -> None:
     assert "IoU=0.30" in text
     done = _detkit("eval", *inputs, "--iou-type", "segm", cwd=demo, env=env, code=2)
     assert "knows boxes only" in done.stderr
+
+
+def test_the_report_of_the_how_to_works(tmp_path: Path, demo: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    env = _plug_in(package, "docs/how-to/add-a-report.md", "detkit.reports")
+    inputs = ("coco/instances_val.json", "predictions/coco.json", "--require", "AP>=0.5")
+    _detkit("eval", *inputs, "--report", "wiki=scores.txt", cwd=demo, env=env)
+    text = (demo / "scores.txt").read_text(encoding="utf-8")
+    assert "| AP | 0.5751 |" in text
+    assert "| square | 0.4733 |" in text
+    assert text.endswith("\nverdict: pass\n* AP: pass\n")
+
+
+def _corners_model(path: Path) -> None:
+    """Two classes with two boxes each, whatever the image; the second box of a class lies on its first."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    helper, FLOAT = onnx.helper, onnx.TensorProto.FLOAT
+    rows = [0.1, 0.2, 0.5, 0.6, 0.9, 0.1, 0.2, 0.5, 0.6, 0.4, 0.5, 0.5, 1.0, 1.0, 0.8, 0.5, 0.5, 1.0, 1.0, 0.3]
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "nothing"], ["zero"]),
+        helper.make_node("Add", ["rows", "zero"], ["found"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "corners",
+        [helper.make_tensor_value_info("image", FLOAT, [1, 3, 64, 64])],
+        [helper.make_tensor_value_info("found", FLOAT, [1, 2, 2, 5])],
+        [helper.make_tensor("rows", FLOAT, [1, 2, 2, 5], rows), helper.make_tensor("nothing", FLOAT, [], [0.0])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    onnx.helper.set_model_props(model, {"format": "corners"})
+    onnx.save_model(model, str(path))
+
+
+def test_the_detector_of_the_how_to_works(tmp_path: Path, demo: Path) -> None:
+    import json
+
+    package = tmp_path / "package"
+    package.mkdir()
+    env = _plug_in(package, "docs/how-to/add-a-detector.md", "detkit.detectors")
+    _corners_model(demo / "detector.onnx")
+    seen = _detkit("model", "detector.onnx", cwd=demo, env=env).stdout
+    assert "family: corners (metadata `format` says `corners`)" in seen
+    _detkit("predict", "detector.onnx", "images/val/shape_013.jpg", "-o", "found.json", cwd=demo, env=env)
+    found = json.loads((demo / "found.json").read_text(encoding="utf-8"))
+    rows = found["annotations"] if isinstance(found, dict) else found
+    boxes = sorted(([round(v, 2) for v in row["bbox"]], round(row["score"], 2)) for row in rows)
+    # 320 x 240 stretched: shares of the image; the weaker box of each pair is suppressed
+    assert boxes == [([32, 48, 128, 96], 0.9), ([160, 120, 160, 120], 0.8)]
+    done = _detkit("model", str(ROOT / "fixtures" / "demo" / "model" / "shapes.onnx"), cwd=demo, env=env)
+    assert "family: ultralytics" in done.stdout
+
+
+def test_the_check_of_the_how_to_works(demo: Path) -> None:
+    """The module alone: that it is found by its name is the registry's affair."""
+    import json
+
+    from detkit.checks import Context
+    from detkit.findings import CODES
+    from detkit.formats import read_dataset
+
+    page = [b for b in ALL if b.page == "docs/how-to/add-a-check.md"]
+    (module,) = [b for b in page if b.note == "file: class_numbers.py"]
+    names: dict[str, Any] = {"__name__": "class_numbers"}
+    exec(compile(module.text, module.page, "exec"), names)
+    assert names["CODES"][0].code not in CODES, "the example's number is taken: choose the next one"
+    place = demo / "coco" / "instances_val.json"
+    content = json.loads(place.read_text(encoding="utf-8"))
+    for name, expected in (("square", []), ("7", ["class `7` has a number for a name"])):
+        content["categories"][1]["name"] = name
+        place.write_text(json.dumps(content), encoding="utf-8")
+        dataset = read_dataset(place)
+        assert [found.message for found in names["run"](dataset, Context(dataset))] == expected
 
 
 # --- links and paths

@@ -150,7 +150,7 @@ def _kind(hint: Any, info: Any) -> tuple[str, bool]:
     if typing.get_origin(hint) in (list, tuple):
         return _kind(parts[0], info)[0], True
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return "\\|".join(str(member.value) for member in hint), False
+        return " \\| ".join(str(member.value) for member in hint), False
     word = {bool: "", int: "INTEGER", float: "NUMBER", Path: "PATH", str: "TEXT"}.get(hint, "TEXT")
     if info.min is not None or info.max is not None:
         word += f" {'' if info.min is None else f'{info.min:g}'}..{'' if info.max is None else f'{info.max:g}'}"

@@ -12,8 +12,8 @@ import numpy as np
 
 from detkit import checks
 from detkit.api._check_result import CheckResult, CheckSettings, only_new, read_baseline
-from detkit.api.undoing import Undone, replace_with_bundle, undo
 from detkit.api.tables import keep_apart, read
+from detkit.api.undoing import Undone, replace_with_bundle, undo
 from detkit.api.verbs import Changed, Written, write_changed
 from detkit.checks import Context, Headers
 from detkit.config import find_config, load_config, section

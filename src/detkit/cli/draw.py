@@ -64,7 +64,7 @@ def draw(
 ) -> None:
     """Draw boxes, names, masks and keypoints on the images.
 
-    Predictions lie dashed over the solid truth. With both, colours tell true positives (blue), false positives (red)
+    Predictions lie dashed over the solid truth. With both, colours tell true positives (blue), false positives (orange)
     and missed objects (yellow).
 
     Example: detkit draw instances.json results.json -o look --sample 50

@@ -258,7 +258,8 @@ def test_links_and_modes_stay(tmp_path: Path) -> None:
 def test_a_bundle_reaches_nowhere_else(tmp_path: Path) -> None:
     victim = tmp_path / "victim.txt"
     victim.write_text("mine")
-    row = {"path": "../victim.txt", "name": "files/0", "before": undoing._hash(b"evil"), "after": undoing._hash(b"mine")}
+    before, after = undoing._hash(b"evil"), undoing._hash(b"mine")
+    row = {"path": "../victim.txt", "name": "files/0", "before": before, "after": after}
     (tmp_path / "set").mkdir()
     bundle = tmp_path / "set" / "b.zip"
     with zipfile.ZipFile(bundle, "w") as out:

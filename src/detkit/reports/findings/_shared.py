@@ -105,8 +105,10 @@ def fix_lines(content: Mapping[str, Any]) -> list[str]:
     fixed = content.get("fix")
     if fixed is None:
         return []
-    in_place = bool(fixed.get("in_place"))
-    lines = [f"{'fixed in place' if in_place else 'fixed copy'}: {fixed['target']} ({fixed['format']})"]
+    in_place, dry = bool(fixed.get("in_place")), fixed["left"] is None
+    what = ("would be fixed in place" if dry else "fixed in place") if in_place else "fixed copy"
+    what = "dry run, no copy written" if dry and not in_place else what
+    lines = [f"{what}: {fixed['target']} ({fixed['format']})"]
     for change in fixed["changes"]:
         lines.append(f"{change['code']} {change['name']}: {change['count']} {change['what']} {change['action']}")
         lines += [f"  {example}" for example in change["examples"]]
