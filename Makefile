@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 WORKERS ?= 2
 
-.PHONY: demo test lint bench docs site golden fuzz clean
+.PHONY: demo test lint bench instructions docs site golden fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/detkit demo
@@ -24,6 +24,9 @@ lint: $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python tools/fuzz_parity.py --cases 2000 --seed 0
+
+instructions: $(STAMP)
+	$(BIN)/python benchmarks/instructions.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py

@@ -1,9 +1,10 @@
-"""Speed and memory of detkit beside other COCO evaluators, on the same files, each run a fresh process.
+"""Speed and memory of detkit beside other tools that do the same work, on the same files, each run a fresh process.
 
-    python benchmarks/run.py [--rounds 5] [--only NAME] [--scale F] [--out docs/benchmarks.md] [--json FILE]
+    python benchmarks/run.py [--rounds 5] [--all] [--only NAME] [--scale F] [--out docs/benchmarks.md] [--json FILE]
 
 The other tools are installed into `.venv-peers` when they are not there yet. What is measured stands in
-`benchmarks/speed/tables.py`. Exit 1 when detkit fails or its metrics are not those of pycocotools.
+`benchmarks/speed/cells`, one file for each group of cells; `--list` names them and says which are measured by default.
+Exit 1 when detkit fails or its result is not that of the reference.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from speed import data, machine, measure, peers, report, tables
+from speed import data, machine, measure, peers, report
+from speed.cell import Cell, Tool, same_bits
+from speed.cells import all_cells
 from speed.places import PEERS_ENVIRONMENT, PEERS_FILE, REPORT, RUNNERS, WORK, scrubbed, shown
 
 OWN_PACKAGES = ("detkit", "numpy", "numba", "msgspec")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    names = [cell.name for cell in tables.CELLS] + [tables.STARTUP_NAME]
+    cells = all_cells()
+    tools = dict.fromkeys(tool.name for cell in cells for tool in cell.tools)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=_positive(int), default=5, help="counted rounds (default 5)")
-    parser.add_argument("--only", action="append", choices=names, help="measure this alone; may be repeated")
-    parser.add_argument(
-        "--tool", action="append", choices=[tool.name for tool in tables.TOOLS], help="only this tool; may be repeated"
-    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_true", help="the cells that take long, too")
+    which.add_argument("--only", action="append", choices=[c.name for c in cells], help="this cell; may be repeated")
+    parser.add_argument("--list", action="store_true", help="name the cells and stop")
+    parser.add_argument("--tool", action="append", choices=tools, help="only this tool; may be repeated")
     parser.add_argument("--scale", type=_positive(float), default=1.0, help="size of the generated data (default 1)")
     parser.add_argument("--out", type=Path, help="report (default docs/benchmarks.md when everything is measured)")
     parser.add_argument("--json", type=Path, help="every single run, for programs")
@@ -61,103 +66,96 @@ def command_line(arguments: Sequence[str]) -> str:
     return shlex.join(["python", "benchmarks/run.py", *words])
 
 
-def usable_tools(given: argparse.Namespace) -> tuple[list[tables.Tool], list[str]]:
-    """The tools to measure, and a note for each package that is missing."""
-    tools = [tool for tool in tables.TOOLS if given.tool is None or tool.name in given.tool]
+def wanted_cells(given: argparse.Namespace) -> list[Cell]:
+    """The cells to measure."""
+    if given.only:
+        return [cell for cell in all_cells() if cell.name in given.only]
+    return [cell for cell in all_cells() if cell.is_default or given.all]
+
+
+def listing() -> str:
+    """A line for each cell."""
+    cells = all_cells()
+    width = max(len(cell.name) for cell in cells)
+    return "\n".join(f"{cell.name:{width}}  {cell.title}{'' if cell.is_default else ' (--all)'}" for cell in cells)
+
+
+def usable_tools(cells: Sequence[Cell], given: argparse.Namespace) -> tuple[dict[str, list[Tool]], list[str]]:
+    """The tools to measure by cell, and a note for each package that is missing."""
+    tools = {cell.name: [t for t in cell.tools if given.tool is None or t.name in given.tool] for cell in cells}
+    others = {package for found in tools.values() for tool in found if not tool.is_own for package in tool.packages}
     if given.no_peers:
-        return [tool for tool in tools if tool.package == "detkit"], ["other tools left out (`--no-peers`)"]
-    if all(tool.package == "detkit" for tool in tools):
+        own = {name: [tool for tool in found if tool.is_own] for name, found in tools.items()}
+        return own, ["other tools left out (`--no-peers`)"]
+    if not others:
         return tools, []
-    problems = peers.install(PEERS_ENVIRONMENT, PEERS_FILE, progress)
+    # One NumPy for all of them, so that no package brings another.
+    problems = peers.install(PEERS_ENVIRONMENT, PEERS_FILE, others | {"numpy"}, progress)
     notes = [f"could not be installed: {name} ({why})" for name, why in problems.items()]
     for note in notes:
         progress(note)
-    return [tool for tool in tools if tool.package not in problems], notes
+    usable = {name: [t for t in found if not problems.keys() & set(t.packages)] for name, found in tools.items()}
+    return usable, notes
 
 
-def versions(tools: Sequence[tables.Tool]) -> dict[str, str]:
+def versions(tools: dict[str, list[Tool]]) -> dict[str, str]:
     """Version by package; the peers' own NumPy is named apart."""
     found = peers.versions(sys.executable, OWN_PACKAGES)
-    names = [*dict.fromkeys(tool.package for tool in tools if tool.package != "detkit")]
+    names = [*dict.fromkeys(tool.packages[0] for cell in tools.values() for tool in cell if not tool.is_own)]
     if names:
         other = peers.versions(PEERS_ENVIRONMENT / "bin" / "python", [*names, "numpy"])
         found |= {name: other[name] for name in names} | {"numpy (peers)": other["numpy"]}
     return {name: version for name, version in found.items() if version is not None}
 
 
-def filled(
-    command: Sequence[str], *, own: bool, iou_type: str = "", files: data.Files | None = None
-) -> tuple[str, ...]:
-    """The command with its places filled in."""
-    scripts = Path(sysconfig.get_path("scripts")) if own else PEERS_ENVIRONMENT / "bin"
+def job(tool: Tool, files: data.Files) -> measure.Job:
+    """The tool's command with its places filled in; `{out}` is filled in for each run."""
+    scripts = Path(sysconfig.get_path("scripts")) if tool.is_own else PEERS_ENVIRONMENT / "bin"
     places = {
-        "python": sys.executable if own else str(scripts / "python"),
+        "python": sys.executable if tool.is_own else str(scripts / "python"),
         "scripts": str(scripts),
         "runners": str(RUNNERS),
-        "truth": str(files.truth) if files else "",
-        "predictions": str(files.predictions) if files else "",
-        "iou_type": iou_type,
+        "out": "{out}",
+        **{place: str(path.absolute()) for place, path in files.paths.items()},
     }
-    return tuple(word.format_map(places) for word in command)
+    command = tuple(word.format_map(places) for word in tool.command)
+    return measure.Job(tool.name, command, tool.read, tool.accepts, tool.empty_cache)
 
 
-def evaluation_job(tool: tables.Tool, cell: tables.Cell, files: data.Files) -> measure.Job:
-    """The job of one tool on one cell."""
-    command = filled(tool.command, own=tool.package == "detkit", iou_type=cell.iou_type, files=files)
-    return measure.Job(tool.name, command, lambda stdout: tool.read(stdout, cell.iou_type))
-
-
-def measure_cell(cell: tables.Cell, tools: Sequence[tables.Tool], given: argparse.Namespace) -> report.Section:
+def measure_cell(cell: Cell, tools: Sequence[Tool], given: argparse.Namespace) -> report.Section:
     """The table of one cell."""
     progress(f"{cell.name}: {cell.title}")
     try:
-        files = data.files_of(cell, given.work, given.scale)
+        files = data.files_of(cell.data, given.work, given.scale)
     except data.NoDataError as error:
         progress(f"  not measured: {error}")
-        return report.Section(cell.name, cell.title, skipped=str(error))
-    jobs = [evaluation_job(tool, cell, files) for tool in tools]
-    origin = f"`{files.origin}`, {_megabytes(files.truth)} of truth, {_megabytes(files.predictions)} of detections"
-    return report.Section(cell.name, cell.title, origin, measure.measure(jobs, given.rounds, progress))
+        return report.Section(cell, skipped=str(error))
+    measured = measure.measure([job(tool, files) for tool in tools], given.rounds, progress)
+    sizes = [f"{_megabytes(path)} of {place}" for place, path in files.paths.items() if path.is_file()]
+    return report.Section(cell, ", ".join([files.origin, *sizes]) if files.paths else "", measured)
 
 
 def _megabytes(path: Path) -> str:
     return f"{path.stat().st_size / 1e6:.2f} MB"
 
 
-def measure_startup(given: argparse.Namespace) -> report.Section:
-    """The table of start-up commands; a command whose data is absent is a row that says so."""
-    progress(f"{tables.STARTUP_NAME}: starting the program")
-    jobs, absent = [], []
-    for row in tables.STARTUP:
-        if row.cell is None:
-            jobs.append(measure.Job(row.name, filled(row.command, own=True)))
-            continue
-        cell = next(cell for cell in tables.CELLS if cell.name == row.cell)
-        try:
-            job = evaluation_job(tables.TOOLS[0], cell, data.files_of(cell, given.work, given.scale))
-        except data.NoDataError as error:
-            absent.append(measure.Measured(row.name, skipped=str(error)))
-            continue
-        jobs.append(measure.Job(row.name, job.command, job.read, empty_cache=True))
-    measured = measure.measure(jobs, given.rounds, progress)
-    return report.Section(tables.STARTUP_NAME, "starting the program", measured=[*measured, *absent])
-
-
 def failures(result: report.Report) -> list[str]:
-    """What makes the run a failure: detkit fell over, or its metrics are not the reference's."""
-    found = [f"{m.name}: {m.failure}" for m in (result.startup.measured if result.startup else []) if m.failure]
-    for section in result.cells:
-        reference = report.find(section.measured, tables.REFERENCE)
-        for measured in (m for m in section.measured if m.name.startswith("detkit")):
+    """What makes the run a failure: detkit fell over, or its result is not the reference's."""
+    found = []
+    for section in result.sections:
+        own = {tool.name for tool in section.cell.tools if tool.is_own}
+        reference = section.reference
+        for measured in (m for m in section.measured if m.name in own):
             if measured.failure is not None:
-                found.append(f"{section.name}: {measured.name}: {measured.failure}")
-            elif reference and report.agreement(measured.metrics, reference.metrics) != "equal":
-                found.append(f"{section.name}: {measured.name}: its metrics are not those of {tables.REFERENCE}")
+                found.append(f"{section.cell.name}: {measured.name}: {measured.failure}")
+            elif section.cell.is_exact and reference and not same_bits(measured.values or [], reference.values or []):
+                what = f"its {section.cell.result} are not those of {section.cell.reference}"
+                found.append(f"{section.cell.name}: {measured.name}: {what}")
     return found
 
 
 def is_whole(given: argparse.Namespace) -> bool:
-    """Whether nothing is left out or made smaller."""
+    """Whether no default cell is left out or made smaller."""
     return not (given.only or given.tool or given.no_peers or given.scale != 1)
 
 
@@ -175,23 +173,25 @@ def deliver(result: report.Report, given: argparse.Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0 measured, 1 detkit failed or its metrics are wrong, 2 usage."""
+    """Exit code: 0 measured, 1 detkit failed or its result is wrong, 2 usage."""
     given = parse(arguments)
+    if given.list:
+        print(listing())
+        return 0
     if peers.versions(sys.executable, ["detkit"])["detkit"] is None:
         progress("error: detkit is not installed beside this Python\nhint: `make bench`, or .venv/bin/python")
         return 2
-    tools, notes = usable_tools(given)
+    cells = wanted_cells(given)
+    tools, notes = usable_tools(cells, given)
     if given.scale != 1:
         notes.append(f"generated data at {given.scale:g} of its size (`--scale`)")
-    wanted = given.only or [*(cell.name for cell in tables.CELLS), tables.STARTUP_NAME]
+    left_out = [cell.name for cell in all_cells() if cell not in cells]
+    if left_out and not given.only:
+        notes.append(f"not measured without `--all`: {', '.join(left_out)}")
     words = list(sys.argv[1:] if arguments is None else arguments)
     result = report.Report(machine.describe(), versions(tools), command_line(words), given.rounds, notes)
     before = machine.clock()
-    for cell in tables.CELLS:
-        if cell.name in wanted:
-            result.cells.append(measure_cell(cell, tools, given))
-    if tables.STARTUP_NAME in wanted:
-        result.startup = measure_startup(given)
+    result.sections = [measure_cell(cell, tools[cell.name], given) for cell in cells]
     result.others_share = machine.others_share(before, machine.clock())
     result.floor = measure.own_peak()
     deliver(result, given)

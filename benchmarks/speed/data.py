@@ -7,58 +7,61 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from speed.cell import Data
 from speed.places import ROOT, SHARED, scrubbed, shown
-from speed.tables import Cell
 
 _SEED = "0"
 
 
 @dataclass(frozen=True)
 class Files:
-    """Truth and predictions of a cell, and where they are from, in words."""
+    """Files by the name of their place, and where they are from, in words."""
 
-    truth: Path
-    predictions: Path
-    origin: str
+    paths: dict[str, Path] = field(default_factory=dict)
+    origin: str = ""
 
 
 class NoDataError(Exception):
     """The files of a cell are not here and cannot be made."""
 
 
-def files_of(cell: Cell, work: Path, scale: float) -> Files:
-    """The cell's files, generated into `work` on first use.
+def files_of(data: Data | None, work: Path, scale: float) -> Files:
+    """The files of a cell, generated into `work` on first use.
 
     Raises
     ------
     NoDataError
         The shared folder is absent, or the generator failed.
     """
-    if cell.source == "generated":
-        return _generated(cell, work, max(2, round(cell.images * scale)))
-    folder = SHARED / cell.source
-    files = Files(folder / cell.truth, folder / cell.predictions, shown(folder))
-    for path in (files.truth, files.predictions):
-        if not path.is_file():
-            raise NoDataError(f"{shown(path)} is absent")
-    return files
-
-
-def _generated(cell: Cell, work: Path, images: int) -> Files:
-    realistic = SHARED / "bench" / "make_realistic.py"
-    if realistic.is_file():
-        script, arguments = realistic, ["--preset", "val2017-like", "--seed", _SEED, "--images", str(images)]
+    if data is None:
+        return Files()
+    if data.shared:
+        folder, origin = SHARED / data.shared, shown(SHARED / data.shared)
     else:
-        script, arguments = ROOT / "benchmarks" / "synthetic.py", ["--seed", _SEED, "--images", str(images)]
+        folder, origin = _generated(data, work, max(2, round(data.images * scale)))
+    paths = {place: folder / name for place, name in data.files.items()}
+    for path in paths.values():
+        if not path.exists():
+            raise NoDataError(f"{shown(path)} is absent")
+    return Files(paths, origin)
+
+
+def _generated(data: Data, work: Path, images: int) -> tuple[Path, str]:
+    realistic = SHARED / "bench" / "make_realistic.py"
+    if data.realistic and realistic.is_file():
+        script, arguments = realistic, data.realistic
+    else:
+        script, arguments = ROOT / "benchmarks" / "synthetic.py", data.synthetic
+    words = [*arguments, "--seed", _SEED, "--images", str(images)]
     # The generator's own text is part of the name: a changed generator never meets old files.
-    key = hashlib.sha256(script.read_bytes()).hexdigest()[:8]
+    key = hashlib.sha256(b"\0".join([script.read_bytes(), *(word.encode() for word in words)])).hexdigest()[:8]
     folder = work / f"{script.stem}-{key}-{images}"
     if not folder.is_dir():
-        _generate([sys.executable, str(script), *arguments], folder)
-    return Files(folder / cell.truth, folder / cell.predictions, f"{shown(script)} {' '.join(arguments)}")
+        _generate([sys.executable, str(script), *words], folder)
+    return folder, f"`{shown(script)} {' '.join(words)}`"
 
 
 def _generate(command: list[str], folder: Path) -> None:

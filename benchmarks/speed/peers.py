@@ -37,15 +37,19 @@ def versions(python: str | Path, names: Iterable[str]) -> dict[str, str | None]:
     return dict(json.loads(out))
 
 
-def install(folder: Path, file: Path, progress: Callable[[str], None]) -> dict[str, str]:
-    """What could not be installed: reason by package name. Nothing is done where all pins are already there."""
+def install(folder: Path, file: Path, names: Iterable[str], progress: Callable[[str], None]) -> dict[str, str]:
+    """What could not be installed: reason by package name. Nothing is done where these are already there as pinned.
+
+    Packages are installed in the order of the file.
+    """
     python = folder / "bin" / "python"
-    wanted = pins(file)
+    needed = set(names)
+    wanted = {name: version for name, version in pins(file).items() if name in needed}
     present = versions(python, wanted)
     missing = [name for name, version in wanted.items() if present[name] != version]
     if not missing:
         return {}
-    if not any(present.values()):
+    if not python.exists():
         progress(f"making {folder.name}")
         problem = _problem([sys.executable, "-m", "venv", "--clear", str(folder)])
         if problem:

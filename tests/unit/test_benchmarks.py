@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import subprocess
@@ -15,7 +16,10 @@ BENCHMARKS = ROOT / "benchmarks"
 if str(BENCHMARKS) not in sys.path:
     sys.path.insert(0, str(BENCHMARKS))
 
-from speed import data, machine, measure, peers, places, report, tables  # noqa: E402
+from speed import cell as cells_module  # noqa: E402
+from speed import data, machine, measure, peers, places, report  # noqa: E402
+from speed.cell import METRICS, Cell, Data, Reading, Tool  # noqa: E402
+from speed.cells import all_cells  # noqa: E402
 
 run = importlib.import_module("run")
 PYTHON = sys.executable
@@ -43,13 +47,16 @@ def test_tiny_run_measures_detkit_and_names_no_folder_of_this_machine(tmp_path: 
     (cell,) = document["cells"]
     assert [row["name"] for row in cell["measured"]] == ["detkit CLI", "detkit API"]
     assert len({row["digest"] for row in cell["measured"]}) == 1
-    assert all(len(row["metrics"]) == 12 and len(row["runs"]) == 1 for row in cell["measured"])
+    assert all(len(row["values"]) == 12 and len(row["runs"]) == 1 for row in cell["measured"])
     assert "| detkit CLI |" in text
     assert "not compared" in text
     assert "--work work --out page.md" in text
 
 
-@pytest.mark.parametrize("words", [["--rounds", "0"], ["--scale", "-1"], ["--scale", "nan"], ["--only", "nothing"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--rounds", "0"], ["--scale", "-1"], ["--scale", "nan"], ["--only", "nothing"], ["--all", "--only", "iou"]],
+)
 def test_wrong_usage_is_exit_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         run.main(words)
@@ -64,6 +71,7 @@ def test_wrong_usage_is_exit_2(words: list[str], capsys: pytest.CaptureFixture[s
         ([], "exit 4", False),
         (["--scale", "0.5"], None, False),
         (["--only", "startup"], None, False),
+        (["--all"], None, True),
         (["--no-peers"], None, False),
         (["--tool", "detkit CLI"], None, False),
     ],
@@ -83,28 +91,62 @@ def test_only_a_whole_run_without_failures_replaces_the_projects_page(
 
 
 # ------------------------------------------------------------------------------------------------------- the tables
-def test_every_runner_script_and_every_package_of_the_tables_exists() -> None:
+def test_every_runner_script_package_and_place_of_the_cells_exists() -> None:
     pinned = peers.pins(places.PEERS_FILE)
-    for tool in tables.TOOLS:
-        assert tool.package == "detkit" or tool.package in pinned
-        for word in tool.command:
-            if word.startswith("{runners}/"):
-                assert (places.RUNNERS / word.removeprefix("{runners}/")).is_file()
-    assert tables.BASELINE == "detkit CLI"
-    assert tables.REFERENCE in [tool.name for tool in tables.TOOLS]
-    assert {row.cell for row in tables.STARTUP} - {None} <= {cell.name for cell in tables.CELLS}
+    cells = all_cells()
+    assert len({cell.name for cell in cells}) == len(cells)
+    for cell in cells:
+        known = {"python", "scripts", "runners", "out", *(cell.data.files if cell.data else ())}
+        assert cell.tools[0].is_own  # what ratios are relative to
+        assert len({tool.name for tool in cell.tools}) == len(cell.tools)
+        assert cell.reference is None or cell.reference in [tool.name for tool in cell.tools]
+        for tool in cell.tools:
+            assert tool.is_own or set(tool.packages) <= pinned.keys()
+            for word in tool.command:
+                assert {part.split("}")[0] for part in word.split("{")[1:]} <= known
+                if word.startswith("{runners}/"):
+                    assert (places.RUNNERS / word.removeprefix("{runners}/")).is_file()
+
+
+def test_no_runner_is_left_over_and_none_hides_a_package_from_the_others() -> None:
+    words = {word for cell in all_cells() for tool in cell.tools for word in tool.command}
+    scripts = {path.stem: path for path in places.RUNNERS.glob("*.py")}
+    used = {word.removeprefix("{runners}/").removesuffix(".py") for word in words if word.startswith("{runners}/")}
+    assert scripts.keys() == used | {"_inside", "kernel_calls"}
+    imported = {
+        name.split(".")[0]
+        for path in scripts.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import)
+            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        )
+    }  # fmt: skip
+    assert imported & scripts.keys() == {"_inside"}
+
+
+def test_cells_that_take_long_are_measured_only_when_asked_for() -> None:
+    names = {cell.name for cell in run.wanted_cells(run.parse([]))}
+    assert {"val2017", "segm", "keypoints", "dense", "uniform", "yolo", "check", "nms", "iou", "anchors"} <= names
+    assert {"o365", "lvis", "bootstrap"}.isdisjoint(names)
+    assert {"o365", "lvis", "bootstrap"} <= {cell.name for cell in run.wanted_cells(run.parse(["--all"]))}
+    assert [cell.name for cell in run.wanted_cells(run.parse(["--only", "o365"]))] == ["o365"]
+    assert "o365" in run.listing()
 
 
 def test_readers_give_the_metrics_in_the_order_of_pycocotools() -> None:
     values = [number / 16 for number in range(12)]
-    names = tables.METRICS["bbox"]
-    detkit = json.dumps({"metrics": dict(reversed(list(zip(names, [*values[:-1], None], strict=True))))})
-    assert tables.read_detkit(detkit, "bbox") == [*values[:-1], -1.0]
-    short = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
-    assert tables.read_hotcoco(json.dumps({"metrics": dict(zip(short, values, strict=True))}), "bbox") == values
-    assert tables.read_list(f"Loading...\n{json.dumps(values)}\n", "bbox") == values
-    with pytest.raises(ValueError, match="12 metrics, expected 10"):
-        tables.read_list(json.dumps(values), "keypoints")
+    detkit = json.dumps({"metrics": dict(reversed(list(zip(METRICS["bbox"], [*values[:-1], None], strict=True))))})
+    assert cells_module.metrics_of(METRICS["bbox"])(detkit) == Reading([*values[:-1], -1.0])
+    assert cells_module.read_last(f"Loading...\n{json.dumps(values)}\n") == Reading(values)
+    assert cells_module.read_last('{"values": [1], "inside": 0.25}') == Reading([1.0], 0.25)
+
+
+def test_verdict_on_a_count_and_a_digest() -> None:
+    kept = cells_module.counted("boxes")
+    assert kept([1200.0, 7.0], None) == "1,200 boxes"
+    assert kept([1200.0, 7.0], [1200.0, 7.0]) == "equal (1,200 boxes)"
+    assert kept([1200.0, 7.0], [1200.0, 8.0]) == "differ: 1,200 boxes, 1,200 in the reference"
 
 
 # --------------------------------------------------------------------------------------------------------- measuring
@@ -147,32 +189,52 @@ def test_settings_of_the_caller_do_not_reach_the_tools(monkeypatch: pytest.Monke
 def test_tools_are_interleaved_after_a_warm_up_round(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
 
-    def fake(command: tuple[str, ...], _: dict[str, str] | None) -> tuple[measure.Run, str]:
+    def fake(command: list[str], *_: object, **__: object) -> tuple[measure.Run, str]:
         order.append(command[0])
         return _run(float(len(order))), "0.5"
 
     monkeypatch.setattr(measure, "run_process", fake)
-    jobs = [measure.Job(name, (name,), lambda text: [float(text)]) for name in "abc"]
+    jobs = [measure.Job(name, (name,), lambda text: Reading([float(text)])) for name in "abc"]
     measured = measure.measure(jobs, 2, _silent)
     assert "".join(order) == "abc" + "bca" + "cab"
     assert [[r.wall for r in m.runs] for m in measured] == [[6.0, 8.0], [4.0, 9.0], [5.0, 7.0]]
-    assert all(m.metrics == [0.5] and m.failure is None for m in measured)
+    assert [r.round for r in measured[0].runs] == [1, 2]
+    assert all(m.values == [0.5] and m.failure is None for m in measured)
+
+
+def test_a_tool_with_a_long_warm_up_runs_in_one_counted_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    walls = {"quick": 1.0, "slow": measure.LONG_SECONDS + 1.0}
+    monkeypatch.setattr(measure, "run_process", lambda command, *_, **__: (_run(walls[command[0]]), ""))
+    quick, slow = measure.measure([measure.Job(name, (name,)) for name in walls], 3, _silent)
+    assert [r.round for r in quick.runs] == [1, 2, 3]
+    assert [r.round for r in slow.runs] == [1]
+    assert slow.is_long
+
+
+def test_each_run_works_in_an_empty_folder_and_other_exit_codes_can_mean_success() -> None:
+    script = "import os, sys; assert os.getcwd() == os.path.realpath(sys.argv[1]) and not os.listdir(); "
+    command = (PYTHON, "-c", script + "open('x', 'w').close(); sys.exit(1)", "{out}")
+    accepted, refused = measure.measure(
+        [measure.Job("a", command, accepts=(0, 1)), measure.Job("b", command)], 1, _silent
+    )
+    assert accepted.failure is None
+    assert refused.failure == "exit 1: no message"
 
 
 def test_a_tool_that_fails_drops_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = {"good": iter(["1", "1", "1"]), "wild": iter(["1", "2"]), "odd": iter(["x"])}
 
-    def fake(command: tuple[str, ...], _: dict[str, str] | None) -> tuple[measure.Run, str]:
+    def fake(command: list[str], *_: object, **__: object) -> tuple[measure.Run, str]:
         if command[0] == "down":
             raise measure.RunError("exit 1: no")
         return _run(1.0), next(outputs[command[0]])
 
     monkeypatch.setattr(measure, "run_process", fake)
-    jobs = [measure.Job(name, (name,), lambda text: [float(text)]) for name in ("good", "wild", "odd", "down")]
+    jobs = [measure.Job(name, (name,), lambda text: Reading([float(text)])) for name in ("good", "wild", "odd", "down")]
     good, wild, odd, down = measure.measure(jobs, 2, _silent)
     assert good.failure is None
     assert len(good.runs) == 2
-    assert wild.failure == "its metrics differ from run to run"
+    assert wild.failure == "its result differs from run to run"
     assert odd.failure is not None
     assert odd.failure.startswith("output not understood: ValueError")
     assert down.failure == "exit 1: no"
@@ -193,50 +255,73 @@ def test_share_of_other_processes() -> None:
 
 
 # -------------------------------------------------------------------------------------------------------- the report
+def _rounds(*walls: float) -> list[measure.Run]:
+    return [measure.Run(wall, wall, 100.0, round=number) for number, wall in enumerate(walls, 1)]
+
+
 def test_ratio_is_the_median_of_the_ratios_within_the_rounds() -> None:
-    tool, baseline = [_run(2.0), _run(9.0), _run(4.0)], [_run(1.0), _run(3.0), _run(4.0)]
+    tool, baseline = _rounds(2.0, 9.0, 4.0), _rounds(1.0, 3.0, 4.0)
     assert report.ratio(tool, baseline) == 2.0 / 1.0  # not the ratio of the medians, 4 / 3
     assert report.ratio(baseline, baseline) == 1.0
+    assert report.ratio(tool[1:2], baseline) == 9.0 / 3.0
+    within = [measure.Run(9.0, 9.0, 1.0, inside=0.5)]
+    assert report.ratio(within, [measure.Run(1.0, 1.0, 1.0, inside=2.0)]) == 0.5 / 2.0
 
 
 def test_agreement_is_to_the_last_bit() -> None:
-    assert report.agreement([0.1 + 0.2, -1.0], [0.1 + 0.2, -1.0]) == "equal"
-    assert report.agreement([0.1 + 0.2], [0.3]) == f"differ by up to {0.1 + 0.2 - 0.3:.1e}"
-    assert report.agreement([0.5], None) == "not compared"
+    agreement = cells_module.agreement
+    assert agreement([0.1 + 0.2, -1.0], [0.1 + 0.2, -1.0]) == "equal"
+    assert agreement([0.1 + 0.2], [0.3]) == f"differ by up to {0.1 + 0.2 - 0.3:.1e}"
+    assert agreement([0.5], None) == "not compared"
+    assert agreement([0.5], [0.5, 0.5]) == "1 numbers, not 2"
     assert report.digest([0.1 + 0.2]) != report.digest([0.3])
 
 
+NAMES = ("detkit CLI", "hotcoco API", "pycocotools")
+TOOLS = tuple(Tool(name, ("detkit",) if "detkit" in name else (name.split()[0],), ()) for name in NAMES)
+
+
 def _page(*measured: measure.Measured, share: float | None = None) -> report.Report:
-    cell = report.Section("cell", "title", "somewhere", list(measured))
-    return report.Report({"memory": "1 GiB"}, {"detkit": "9"}, "python x", 2, ["a note"], [cell], None, share, 50.0)
+    section = report.Section(Cell("cell", "title", TOOLS, None, "pycocotools"), "somewhere", list(measured))
+    return report.Report({"memory": "1 GiB"}, {"detkit": "9"}, "python x", 2, ["a note"], [section], share, 50.0)
 
 
 def test_page_has_a_row_for_each_tool_also_for_one_that_failed() -> None:
-    ours = measure.Measured("detkit CLI", [_run(1.0), _run(3.0)], [0.5])
-    theirs = measure.Measured("pycocotools", [_run(20.0, 40.0), _run(60.0, 40.0)], [0.25])
+    ours = measure.Measured("detkit CLI", _rounds(1.0, 3.0), [0.5])
+    slow = [measure.Run(20.0, 20.0, 40.0, round=1)]
+    theirs = measure.Measured("pycocotools", slow, [0.25], is_long=True)
     broken = measure.Measured("hotcoco API", failure="exit 1: a | b")
     page = report.markdown(_page(ours, broken, theirs, share=0.5))
+    assert "| tool | seconds | min | max | CPU s | peak MiB | ratio | metrics against pycocotools |" in page
     assert "| detkit CLI | 2.000 | 1.000 | 3.000 | 2.000 | 100 | 1.00 | differ by up to 2.5e-01 |" in page
-    assert "| pycocotools | 40.0 | 20.0 | 60.0 | 40.0 | ≤ 50 | 20.00 | reference |" in page
-    assert "| hotcoco API | failed | | | | | | exit 1: a / b |" in page
+    assert "| pycocotools ¹ | 20.0 | 20.0 | 20.0 | 20.0 | ≤ 50 | 20.00 | reference |" in page
+    assert "| hotcoco API | failed |  |  |  |  |  | exit 1: a / b |" in page
     assert "50% of the processors meanwhile: **not a quiet machine" in page
     assert "- a note" in page
+
+
+def test_page_shows_the_time_within_the_process_where_tools_tell_it() -> None:
+    one = measure.Measured("detkit CLI", [measure.Run(1.0, 1.0, 60.0, inside=0.002)], [3.0])
+    two = measure.Measured("pycocotools", [measure.Run(0.5, 0.5, 60.0, inside=0.008)], [3.0])
+    page = report.markdown(_page(one, two))
+    assert "| tool | seconds | min | max | inside ms | CPU s | peak MiB | ratio |" in page
+    assert "| pycocotools | 0.500 | 0.500 | 0.500 | 8.00 | 0.500 | 60 | 4.00 | reference |" in page
 
 
 def test_wrong_metrics_or_a_failure_of_detkit_fail_the_run_and_those_of_others_do_not() -> None:
     ours, theirs = measure.Measured("detkit CLI", [_run(1)], [0.5]), measure.Measured("pycocotools", [_run(1)], [0.5])
     other = measure.Measured("hotcoco API", failure="exit 1")
     assert run.failures(_page(ours, theirs, other)) == []
-    ours.metrics = [0.5 + 2**-53]
+    ours.values = [0.5 + 2**-53]
     assert run.failures(_page(ours, theirs)) == ["cell: detkit CLI: its metrics are not those of pycocotools"]
-    assert run.failures(_page(measure.Measured("detkit API", failure="exit 4"))) == ["cell: detkit API: exit 4"]
+    assert run.failures(_page(measure.Measured("detkit CLI", failure="exit 4"))) == ["cell: detkit CLI: exit 4"]
 
 
 # ------------------------------------------------------------------------------------------------- data, peers, paths
 def test_absent_data_is_said_and_the_cell_is_skipped(tmp_path: Path) -> None:
-    cell = tables.Cell("cell", "title", "bbox", "no_such_folder")
+    cell = Cell("cell", "title", TOOLS, Data(shared="no_such_folder"))
     with pytest.raises(data.NoDataError, match=r"^\.\./shared/data/no_such_folder/gt\.json is absent$"):
-        data.files_of(cell, tmp_path, 1.0)
+        data.files_of(cell.data, tmp_path, 1.0)
     section = run.measure_cell(cell, [], run.parse(["--work", str(tmp_path)]))
     assert "Not measured: ../shared/data/no_such_folder/gt.json is absent." in report.markdown(
         report.Report({}, {}, "", 1, [], [section])
@@ -245,17 +330,52 @@ def test_absent_data_is_said_and_the_cell_is_skipped(tmp_path: Path) -> None:
 
 def test_own_generator_stands_in_for_the_real_data_and_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "SHARED", tmp_path / "absent")
-    cell = tables.Cell("cell", "title", "bbox", images=30)
-    files = data.files_of(cell, tmp_path / "work", 0.1)
-    assert files.origin == "benchmarks/synthetic.py --seed 0 --images 3"
-    truth, predictions = (json.loads(path.read_text()) for path in (files.truth, files.predictions))
+    wanted = Data(images=30, realistic=("--preset", "x"))
+    files = data.files_of(wanted, tmp_path / "work", 0.1)
+    assert files.origin == "`benchmarks/synthetic.py --seed 0 --images 3`"
+    truth, predictions = (json.loads(path.read_text()) for path in files.paths.values())
     assert [image["id"] for image in truth["images"]] == [1, 2, 3]
     assert len(predictions) == 3 * 100
     assert all(a["area"] == round(a["bbox"][2] * a["bbox"][3] * 0.6, 4) for a in truth["annotations"])
-    before = files.truth.read_bytes()
-    files.truth.write_text("kept")
-    assert data.files_of(cell, tmp_path / "work", 0.1).truth.read_text() == "kept"
-    assert data.files_of(cell, tmp_path / "again", 0.1).truth.read_bytes() == before
+    before = files.paths["truth"].read_bytes()
+    files.paths["truth"].write_text("kept")
+    assert data.files_of(wanted, tmp_path / "work", 0.1).paths["truth"].read_text() == "kept"
+    assert data.files_of(wanted, tmp_path / "again", 0.1).paths["truth"].read_bytes() == before
+
+
+def _generated(tmp_path: Path, name: str, images: int) -> dict[str, Path]:
+    cell = next(cell for cell in all_cells() if cell.name == name)
+    return data.files_of(cell.data, tmp_path, images / cell.data.images).paths
+
+
+def test_generated_masks_keypoints_and_yolo_files_are_what_detkit_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import detkit
+
+    monkeypatch.setattr(data, "SHARED", tmp_path / "absent")
+    for name, iou_type in (("segm", "segm"), ("keypoints", "keypoints"), ("yolo", "bbox"), ("uniform", "bbox")):
+        paths = _generated(tmp_path, name, 12)
+        found = detkit.evaluate(paths["truth"], paths["predictions"], iou_type=iou_type).metrics
+        assert 0 <= found["AP"] < 1
+        assert name == "uniform" or found["AP"] > 0.05
+    paths = _generated(tmp_path, "lvis-small", 4)
+    assert 0 < detkit.evaluate(paths["truth"], paths["predictions"], protocol="lvis").metrics["AP"] < 1
+
+
+def test_uniform_detections_follow_the_distribution_they_are_named_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "SHARED", tmp_path / "absent")
+    rows = json.loads(_generated(tmp_path, "uniform", 100)["predictions"].read_text())
+    assert len(rows) == round(100 * 36_781 / 5000)
+    width, height = (sorted(row["bbox"][side] for row in rows) for side in (2, 3))
+    assert 10 <= width[0] <= width[-1] <= 320
+    assert 10 <= height[0] <= height[-1] <= 240
+    # The mean of an even spread is its middle; its error over n draws is range / sqrt(12 n).
+    assert abs(sum(width) / len(rows) - 165) < 4 * 310 / (12 * len(rows)) ** 0.5
+    scores = [row["score"] for row in rows]
+    assert abs(sum(scores) / len(rows) - 0.5) < 4 * 0.98 / (12 * len(rows)) ** 0.5
 
 
 def test_a_generator_that_fails_leaves_no_folder(tmp_path: Path) -> None:
@@ -270,7 +390,11 @@ def test_one_package_that_cannot_be_installed_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pinned = tmp_path / "peers.txt"
-    pinned.write_text("# comment\none==1\ntwo==2  # why\nthree==3\n")
+    pinned.write_text("# comment\none==1\ntwo==2  # why\nthree==3\nfour==4\n")
+    needed = ("three", "two", "one")
+    python = tmp_path / ".venv-peers" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
     commands: list[str] = []
 
     def fake(command: list[str]) -> str | None:
@@ -279,10 +403,10 @@ def test_one_package_that_cannot_be_installed_does_not_stop_the_others(
 
     monkeypatch.setattr(peers, "_problem", fake)
     monkeypatch.setattr(peers, "versions", lambda _, names: dict.fromkeys(names) | {"one": "1"})
-    assert peers.install(tmp_path / ".venv-peers", pinned, _silent) == {"two": "ERROR: no wheel"}
+    assert peers.install(tmp_path / ".venv-peers", pinned, needed, _silent) == {"two": "ERROR: no wheel"}
     assert commands == ["two==2", "three==3"]
     monkeypatch.setattr(peers, "versions", lambda *_: {"one": "1", "two": "2", "three": "3"})
-    assert peers.install(tmp_path / ".venv-peers", pinned, _silent) == {}
+    assert peers.install(tmp_path / ".venv-peers", pinned, needed, _silent) == {}
     assert len(commands) == 2
 
 
