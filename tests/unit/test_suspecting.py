@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from detkit import formats
-from detkit.api._relabel_labelme import _file_names
 from detkit.api.suspecting import export_suspects, suspect_format
-from detkit.errors import OutputError, UsageError
+from detkit.errors import InputError, OutputError, UsageError
 from detkit.evaluation import evaluate, protocols
 from detkit.evaluation.align import align
 from strategies import detections_of, truth_of
@@ -98,13 +97,13 @@ def test_cvat_for_images(tmp_path):
         "label": "cow & <b>",
         "source": "manual",
         "occluded": "0",
-        "xtl": "100.00",
-        "ytl": "100.00",
-        "xbr": "150.00",
-        "ybr": "150.00",
+        "xtl": "100",
+        "ytl": "100",
+        "xbr": "150",
+        "ybr": "150",
         "z_order": "0",
     }
-    assert (suggested.get("ybr"), suggested.get("source"), suggested.get("z_order")) == ("120.00", "auto", "1")
+    assert (suggested.get("ybr"), suggested.get("source"), suggested.get("z_order")) == ("120", "auto", "1")
     assert {a.get("name"): a.text for a in suggested.findall("attribute")} == {
         "suspect": "badly located",
         "score": f"{SCORE['badly located']:.6f}",
@@ -114,10 +113,11 @@ def test_cvat_for_images(tmp_path):
     }
 
 
-def test_cvat_holds_no_character_that_xml_cannot(tmp_path):
-    export_suspects(result_of(names=("a\x00b", "\ud800c", "d")), tmp_path / "a.xml")
-    labels = ET.parse(tmp_path / "a.xml").getroot().findall("meta/task/labels/label/name")
-    assert [label.text for label in labels] == ["a\ufffdb", "\ufffdc", "d"]
+@pytest.mark.parametrize("name", ["a\x00b", "\ud800c"])
+def test_cvat_holds_no_character_that_xml_cannot(tmp_path, name):
+    with pytest.raises(InputError, match=r"class name .* cannot be written: it is blank or has control characters"):
+        export_suspects(result_of(names=(name, "b", "d")), tmp_path / "a.xml")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a.json", "folder"])
@@ -151,13 +151,46 @@ def test_labelme(tmp_path):
     for shape in (present, suggested):
         assert shape["shape_type"] == "rectangle"
         assert {"label", "points", "group_id", "description", "shape_type", "flags", "mask"} <= set(shape)
-    assert json.loads((tmp_path / "out/sub/b.json").read_text(encoding="utf-8"))["imagePath"] == "sub/b.jpg"
+    assert json.loads((tmp_path / "out/sub/b.json").read_text(encoding="utf-8"))["imagePath"] == "b.jpg"
 
 
-def test_labelme_names_stay_inside_and_differ():
-    assert _file_names(["../../x.jpg", "/etc/y.png", "C:\\z.png", "a.jpg", "A.png", "detkit.jpg", "", ".."]) == [
-        *("x.json", "etc/y.json", "C_/z.json", "a.json", "A_2.json", "detkit_2.json", "image.json", "image_2.json"),
-    ]
+@pytest.mark.parametrize(
+    ("files", "written"),
+    [
+        (("../../x.jpg", "/etc/y.png", "C:\\z.png"), ["x.json", "y.json", "z.json"]),
+        (("a.jpg", "A.png", ""), ["12.json", "A.png.json", "a.jpg.json"]),
+        (("detkit.jpg", "sub/detkit.jpg", "b.c.jpg"), ["b.c.json", "detkit.jpg.json", "sub/detkit.json"]),
+    ],
+)
+def test_labelme_names_stay_inside_and_differ(tmp_path, files, written):
+    export_suspects(result_of(files=[*files, "d.png"]), tmp_path / "deep" / "out")
+    found = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.json"))
+    assert found == sorted(["deep/out/detkit.json", *(f"deep/out/{name}" for name in written)])
+    assert json.loads((tmp_path / "deep/out/detkit.json").read_text(encoding="utf-8"))["format"] == "labelme"
+
+
+def test_two_images_of_one_name_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"images '/a/x\.jpg' and '\.\./x\.jpg' would both be called `x\.jpg`"):
+        export_suspects(result_of(files=["/a/x.jpg", "../x.jpg", "c", "d"]), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formats_read_back_what_is_suggested(tmp_path):
+    for name in ("a.json", "a.xml", "folder"):
+        files = ["a.jpg", "b.jpg", "c.png", "d.png"]
+        export_suspects(result_of(ids=np.array([5, 6, 9, 8]), files=files), tmp_path / name)
+        rows = formats.read_dataset(tmp_path / name).annotations
+        assert rows.xywh.tolist() == [BOX, FAR, BOX, BOX, BOX, LOOSE]
+        assert rows.attributes["suspect"].tolist()[1:] == ["overlooked", "swapped", "swapped", *["badly located"] * 2]
+        assert [bool(value) for value in rows.attributes["suggested"]] == [False, True, False, True, False, True]
+        assert [value and str(value) for value in rows.attributes["truth_id"]] == [None, None, None, "6", None, "9"]
+
+
+def test_boxes_stay_as_they_are_in_the_truth(tmp_path):
+    export_suspects(result_of(), tmp_path / "a.json")
+    content = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [row["bbox"] for row in content["annotations"]][::2] == [BOX, BOX, BOX]
+    assert [row["iscrowd"] for row in content["annotations"]] == [0] * 6
 
 
 def test_limit_and_order(tmp_path):
@@ -183,7 +216,7 @@ def test_existing_targets_need_overwrite(tmp_path):
 
 def test_sizes_are_needed_where_the_tool_needs_them(tmp_path):
     unknown = result_of(size=(np.nan, np.nan))
-    with pytest.raises(UsageError, match=r"`a\.jpg` has no size, which CVAT needs"):
+    with pytest.raises(InputError, match=r"the size of 3 images is unknown, CVAT states it: `a\.jpg`"):
         export_suspects(unknown, tmp_path / "a.xml")
     assert list(tmp_path.iterdir()) == []
     export_suspects(unknown, tmp_path / "a.json")

@@ -171,7 +171,8 @@ def convert(
     Conversion
     """
     keep_apart(source, target)
-    kind = kind or kind_of(source, source_format)
+    if kind is None:
+        kind, source_format = recognised(source, source_format)
     options = dict(read_options or {})
     reference = None
     if truth is not None:
@@ -284,19 +285,23 @@ def kind_of(source: str | Path, format: str) -> formats.Kind:
     UsageError
         Unknown format.
     """
+    return recognised(source, format)[0]
+
+
+def recognised(source: str | Path, format: str) -> tuple[formats.Kind, str]:
+    """The kind as `kind_of` has it, with the name of the format; raises as it does."""
     reasons = []
     for kind in ("dataset", "detections"):
-        if format != "auto" and format not in formats.names(kind):
+        if format != "auto":
+            if format in formats.names(kind) and formats.fits(source, kind, format):
+                return kind, format
             continue
         try:
-            name = formats.detect(source, kind)
+            return kind, formats.detect(source, kind)
         except InputError as error:
             reasons.append(error)
-            continue
-        if format in ("auto", name):
-            return kind
-    if format != "auto" and format in formats.names():
-        return "dataset" if format in formats.names("dataset") else "detections"
+    if format in formats.names():
+        return ("dataset" if format in formats.names("dataset") else "detections"), format
     raise reasons[0] if reasons else UsageError(f"unknown format `{format}`; known: {', '.join(formats.names())}")
 
 

@@ -33,7 +33,7 @@ COMMANDS = {
     "iou": "Overlaps between the boxes of two files.",
     "nms": "Keep the best of overlapping predictions.",
     "ensemble": "Join the predictions of several models.",
-    "diff": "Compare two exports of one model, or two versions of a dataset.",
+    "diff": "Compare two exports of a model, or two versions of a dataset.",
     "anchors": "Find anchors for a dataset, and judge those it has.",
     "targets": "Write the grid tensors a detector with anchors learns from.",
     "check": "Find faults of a dataset, by code, and mend them.",

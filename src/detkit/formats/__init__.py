@@ -116,12 +116,20 @@ def detect(path: str | Path, kind: Kind) -> str:
     raise InputError(f"not recognised as {what} of any known format\n{reasons}", path=path)
 
 
+def fits(path: str | Path, kind: Kind, name: str) -> bool:
+    """Whether a path is recognised as this one format; the others are not asked."""
+    with opened(existing(path)) as place:
+        return _probe(name, place, kind).matches
+
+
 def _probe(name: str, place: Path, kind: Kind) -> Probe:
     """What a format says of a path; what it cannot even look into is not its own."""
     try:
         probe: Probe = registry.load(_ROOM, name).detect(place, kind)
     except InputError as error:
         return Probe(False, str(error).splitlines()[0])
+    except OSError as error:
+        return Probe(False, f"{error.filename or place}: cannot be read: {error.strerror or error}")
     return probe
 
 
@@ -358,6 +366,9 @@ def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None
             if inside != outside:
                 error.message = error.message.replace(inside, outside)
             raise
+        except OSError as error:
+            place = str(error.filename or inside).replace(inside, outside)
+            raise InputError(f"cannot be read: {error.strerror or error}", path=place) from error
     if inside != outside:
         table = replace(table, findings=tuple(_renamed(f, inside, outside) for f in table.findings))
     return table if table.source is None else replace(table, source=replace(table.source, path=outside))

@@ -13,9 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from detkit import files
 from detkit.errors import InputError, OutputError, UsageError
 from detkit.findings import Finding
 from detkit.formats._base import ImageSizes
+from detkit.formats._image_headers import plain_size
+from detkit.formats._unpacked import is_unpacked
 from detkit.tables import Images
 
 __all__ = ["SUFFIXES", "ImageFinder", "displayed_size", "displayed_sizes", "is_inside", "parse_image_sizes", "place"]
@@ -51,6 +54,11 @@ def displayed_size(path: str | Path) -> tuple[int, int]:
     InputError
         Not an image that can be read.
     """
+    size = None if hasattr(path, "read") else plain_size(path)
+    if size is not None:
+        return size
+    if not hasattr(path, "read") and Path(path).exists() and not Path(path).is_file():
+        raise InputError("not a readable image: not a regular file", path=path)
     from PIL import Image
 
     try:
@@ -81,14 +89,21 @@ def displayed_sizes(paths: Sequence[str | None], jobs: int) -> tuple[list[tuple[
         `DK404` for each file that cannot be read.
     """
 
-    def one(path: str | None) -> tuple[int, int] | InputError | None:
+    def one(path: str) -> tuple[int, int] | InputError:
         try:
-            return None if path is None else displayed_size(path)
+            return displayed_size(path)
         except InputError as error:
             return error
 
+    there = [i for i, path in enumerate(paths) if path is not None]
+    known = [str(paths[i]) for i in there]
+    results: list[tuple[int, int] | InputError | None] = [None] * len(paths)
+    for i, size in zip(there, files.each_file(plain_size, known, jobs), strict=True):
+        results[i] = size
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        results = list(pool.map(one, paths, chunksize=64))
+        left = [i for i in there if results[i] is None]
+        for i, result in zip(left, pool.map(one, [str(paths[i]) for i in left]), strict=True):
+            results[i] = result
     findings = [
         Finding("DK404", str(r.message), file=paths[i]) for i, r in enumerate(results) if isinstance(r, InputError)
     ]
@@ -157,11 +172,26 @@ class ImageFinder:
 
 def walk_images(folder: Path) -> list[Path]:
     """All image files below a folder, sorted by relative path; hidden folders and files are passed over."""
-    found: list[Path] = []
-    for root, folders, files in os.walk(folder):
+    return [Path(path) for _, path in image_files(folder)]
+
+
+def image_files(folder: Path) -> list[tuple[str, str]]:
+    """Relative path with `/` between, and path, of each image that `walk_images` gives; no object a file."""
+    found: list[tuple[str, str]] = []
+    for root, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
-        found.extend(Path(root, f) for f in files if not f.startswith(".") and Path(f).suffix.lower() in SUFFIXES)
-    return sorted(found, key=lambda p: p.relative_to(folder).as_posix())
+        prefix = "" if root == str(folder) else f"{Path(root).relative_to(folder).as_posix()}/"
+        above = os.path.join(root, "")  # noqa: PTH118
+        found += [
+            (prefix + name, above + name) for name in names if not name.startswith(".") and suffix_of(name) in SUFFIXES
+        ]
+    return sorted(found)
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of a file's name as `PurePath.suffix` has it, in lower case."""
+    at = name.rfind(".")
+    return name[at:].lower() if 0 < at < len(name) - 1 else ""
 
 
 def parse_image_sizes(text: str) -> ImageSizes:
@@ -222,6 +252,7 @@ def place(images: Images, targets: Iterable[tuple[int, Path]], mode: str) -> int
     targets : iterable of (position, path)
         Where the image at that position goes.
     mode : {"link", "copy", "leave"}
+        Files that were unpacked from an archive are copied where others are linked.
 
     Returns
     -------
@@ -229,20 +260,35 @@ def place(images: Images, targets: Iterable[tuple[int, Path]], mode: str) -> int
         How many images have no file to place.
     """
     missing = 0
+    made: set[str] = set()
+    resolved: dict[str, str] = {}
     for position, target in targets:
         source = images.paths[position]
         if mode == "leave" or source is None:
             missing += source is None
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder, _, _ = str(target).rpartition(os.sep)
+        if folder not in made:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            made.add(folder)
         try:
-            if mode == "link":
-                target.symlink_to(Path(source).resolve())
+            if mode == "link" and not is_unpacked(source):
+                os.symlink(_resolved(source, resolved), target)  # noqa: PTH211 - no object a file
             else:
                 shutil.copyfile(source, target)
         except OSError as error:
             raise OutputError(f"{target}: cannot place image: {error.strerror or error}") from error
     return missing
+
+
+def _resolved(source: str, folders: dict[str, str]) -> str:
+    """The real path of a file; that of its folder is looked up once."""
+    folder, name = os.path.split(source)
+    if name in ("", ".", "..") or os.path.islink(source):  # noqa: PTH114
+        return os.path.realpath(source)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    return os.path.join(folders[folder], name)  # noqa: PTH118
 
 
 def _has_suffix(name: str) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding, examples
-from detkit.formats._images import SUFFIXES, ImageFinder, walk_images
+from detkit.formats._images import SUFFIXES, ImageFinder, image_files
 from detkit.formats._voc_sizes import stem_of
 
-__all__ = ["ImageFiles", "VocRoot", "find_roots", "pick_split", "read_splits", "xml_below"]
+__all__ = ["ImageFiles", "VocRoot", "find_roots", "pick_split", "read_splits", "xml_below", "xml_files"]
 
 _SPLIT_FOLDERS = frozenset(("train", "val", "valid", "validation", "test"))
 
@@ -68,12 +69,18 @@ def _folders(path: Path) -> list[Path]:
 
 def xml_below(folder: Path) -> Iterator[tuple[str, Path]]:
     """Stem (relative, with sub-folders) and path of each XML file, folders in sorted order."""
-    for root, folders, files in os.walk(folder):
+    return ((stem, Path(path)) for stem, path in xml_files(folder))
+
+
+def xml_files(folder: Path) -> Iterator[tuple[str, str]]:
+    """What `xml_below` gives, with paths as text: there may be many."""
+    for root, folders, found in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for name in sorted(files):
+        prefix = "" if root == str(folder) else f"{Path(root).relative_to(folder).as_posix()}/"
+        above = os.path.join(root, "")  # noqa: PTH118
+        for name in sorted(found):
             if name.lower().endswith(".xml") and not name.startswith("."):
-                path = Path(root, name)
-                yield path.relative_to(folder).as_posix()[: -len(".xml")], path
+                yield prefix + name[: -len(".xml")], above + name
 
 
 @dataclass
@@ -90,13 +97,15 @@ class ImageFiles:
             if not folder.is_dir() or folder.resolve() in seen:
                 continue
             seen.add(folder.resolve())
-            for path in walk_images(folder):
-                name = path.relative_to(folder).as_posix()
-                self.by_stem.setdefault(stem_of(name), []).append((name, str(path)))
+            for name, path in image_files(folder):
+                # Every name ends in an image's suffix here.
+                self.by_stem.setdefault(name.rpartition(".")[0], []).append((name, path))
 
     def find(self, stem: str, file_name: str) -> str | None:
         """Image file of an XML: the same stem (with the stated suffix if there are several), else the stated name."""
         candidates = self.by_stem.get(stem)
+        if candidates and len(candidates) == 1:
+            return candidates[0][1]
         if candidates:
             suffix = PurePosixPath(file_name).suffix.lower()
             fitting = [path for name, path in candidates if PurePosixPath(name).suffix.lower() == suffix]
@@ -117,7 +126,9 @@ class ImageFiles:
 
 def suffix_of(file_name: str) -> str:
     """The suffix of a file name if it is an image's, else an empty text."""
-    suffix = PurePosixPath(file_name.replace("\\", "/")).suffix
+    last = file_name.replace("\\", "/").rpartition("/")[2]
+    at = last.rfind(".")
+    suffix = last[at:] if 0 < at < len(last) - 1 else PurePosixPath(file_name.replace("\\", "/")).suffix
     return suffix if suffix.lower() in SUFFIXES else ""
 
 
@@ -166,7 +177,7 @@ def _splits_by_folder(root: VocRoot, known: set[str]) -> dict[str, list[str]]:
 def _read_list(file: Path, known: set[str], findings: list[Finding]) -> tuple[list[str], bool]:
     """Stems of a list, each once, and whether it is a class list."""
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in files.read_small(file).decode("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         findings.append(Finding("DK101", f"split list cannot be read: {error}", file=str(file)))
         return [], False

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.files import FOLDER_MARK
 from detkit.tables import Categories, id_array
 
@@ -36,7 +37,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     if not folder.is_dir() or not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(files.read_small(path).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) and content.get("schema") == "detkit.voc/1" else None

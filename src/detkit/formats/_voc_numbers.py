@@ -80,15 +80,29 @@ def corner_texts(xywh: NDArray[np.float64], voc_offset: int) -> list[tuple[str, 
     low, high = xywh[:, :2] + voc_offset, xywh[:, :2] + xywh[:, 2:]
     edges = np.hstack([low, high])
     whole = np.rint(edges)
-    easy = np.asarray(((np.abs(edges - whole) <= 1e-9) & (np.abs(edges) < 2**53)).all(axis=1), np.bool_)
-    texts: list[tuple[str, str, str, str]] = []
-    for i, is_easy in enumerate(easy.tolist()):
-        if is_easy:
-            a, b, c, d = whole[i].astype(np.int64).tolist()
-            texts.append((str(a), str(b), str(c), str(d)))
-        else:
-            texts.append(_exact_texts(xywh[i].tolist(), voc_offset))
+    near = np.abs(edges - whole) <= 1e-9
+    easy = np.asarray((near & (np.abs(edges) < 2**53)).all(axis=1), np.bool_)
+    short = ~easy & _are_short(xywh, edges, whole)
+    texts: list[tuple[str, str, str, str]] = [("", "", "", "")] * len(xywh)
+    for i, (a, b, c, d) in zip(np.flatnonzero(easy).tolist(), whole[easy].astype(np.int64).tolist(), strict=True):
+        texts[i] = str(a), str(b), str(c), str(d)
+    rounded = np.round(edges[short], _DECIMALS).tolist()
+    for i, row in zip(np.flatnonzero(short).tolist(), rounded, strict=True):
+        a, b, c, d = map(number_text, row)
+        texts[i] = a, b, c, d
+    for i in np.flatnonzero(~easy & ~short).tolist():
+        texts[i] = _exact_texts(xywh[i].tolist(), voc_offset)
     return texts
+
+
+def _are_short(xywh: NDArray[np.float64], edges: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) bool: boxes with at most 9 decimals and 15 digits, whose edges are exact once they are rounded."""
+    tiny = (np.abs(edges) < 1e-3) & (edges != 0)
+    distance = np.abs(edges - whole)
+    # Within a unit of the last decimal of a whole number the exact path decides.
+    doubtful = ((distance > 0) & (distance < 3e-9)) | tiny | (np.abs(edges) >= 1e6)
+    short = (np.round(xywh, _DECIMALS) == xywh) & (np.abs(xywh) < 1e6)
+    return np.asarray(short.all(axis=1) & ~doubtful.any(axis=1), np.bool_)
 
 
 def _exact_texts(xywh: list[float], voc_offset: int) -> tuple[str, str, str, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,11 @@ from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
 from detkit.formats._images import displayed_sizes
 from detkit.formats._voc_classes import case_twins, ordered_names
-from detkit.formats._voc_folder import ImageFiles, VocRoot, find_roots, pick_split, read_splits, suffix_of, xml_below
+from detkit.formats._voc_columns import columns_of
+from detkit.formats._voc_folder import ImageFiles, VocRoot, find_roots, pick_split, read_splits, suffix_of, xml_files
 from detkit.formats._voc_manifest import manifest_categories
-from detkit.formats._voc_xml import XmlObject, XmlRecord, parse_xml
-from detkit.tables import Categories, Dataset, Images, Shapes, Source
+from detkit.formats._voc_xml import XmlReader, XmlRecord
+from detkit.tables import Categories, Dataset, Images, Source
 
 __all__ = ["read_xml_dataset"]
 
@@ -33,7 +33,7 @@ class _Collected:
     paths: list[str | None] = field(default_factory=list)
     records: list[XmlRecord] = field(default_factory=list)
     splits: dict[str, list[int]] = field(default_factory=dict)
-    sources: list[Path] = field(default_factory=list)
+    sources: list[tuple[str, bytes]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -71,11 +71,11 @@ def read_xml_dataset(path: Path, options: ReadOptions) -> Dataset:
     return _assemble(collected, path, options)
 
 
-_Prepared = tuple[VocRoot, dict[str, Path], dict[str, list[str]], list[Finding]]
+_Prepared = tuple[VocRoot, dict[str, str], dict[str, list[str]], list[Finding]]
 
 
 def _prepare(root: VocRoot, path: Path) -> _Prepared:
-    xml = {path.name[: -len(".xml")]: path} if path.is_file() else dict(sorted(xml_below(root.annotations)))
+    xml = {path.name[: -len(".xml")]: str(path)} if path.is_file() else dict(sorted(xml_files(root.annotations)))
     splits, findings = ({}, []) if path.is_file() else read_splits(root, xml)
     return root, xml, splits, findings
 
@@ -99,7 +99,7 @@ def _wanted(prepared: list[_Prepared], options: ReadOptions, path: Path) -> list
 def _add_root(
     collected: _Collected,
     root: VocRoot,
-    xml: dict[str, Path],
+    xml: dict[str, str],
     splits: dict[str, list[str]],
     stems: set[str] | None,
     options: ReadOptions,
@@ -108,10 +108,10 @@ def _add_root(
     listed = list(dict.fromkeys(stem for names in splits.values() for stem in names))
     bare = [s for s in listed if s not in xml and s in images.by_stem and (stems is None or s in stems)]
     chosen = sorted([s for s in xml if stems is None or s in stems] + bare)
-    with ThreadPoolExecutor(max(1, options.jobs)) as pool:
-        records = list(
-            pool.map(lambda s: parse_xml(xml[s], options) if s in xml else XmlRecord(), chosen, chunksize=64)
-        )
+    with_file = [s for s in chosen if s in xml]
+    reader = XmlReader(options)
+    read = dict(zip(with_file, files.each_file(reader.read, [xml[s] for s in with_file], options.jobs), strict=True))
+    records = [read[s] if s in read else XmlRecord() for s in chosen]
     start, position, renamed = len(collected.names), {}, []
     for stem, record in zip(chosen, records, strict=True):
         collected.findings += record.findings
@@ -128,7 +128,7 @@ def _add_root(
         collected.names.append(f"{root.prefix}{stem}{suffix}")
         collected.paths.append(found)
         collected.records.append(record)
-    collected.sources += [xml[s] for s in chosen if s in xml]
+    collected.sources += [(xml[s], read[s].digest or hashlib.sha256(b"").digest()) for s in with_file]
     for name, members in splits.items():
         if stems is None or stems & set(members):
             target = collected.splits.setdefault(name, [])
@@ -139,18 +139,22 @@ def _add_root(
 
 
 def _last(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).name
+    name = name.replace("\\", "/")
+    # A path object for what it would normalise only: there are many names.
+    return name if "/" not in name and name != "." else PurePosixPath(name).name
 
 
-def _renamed(renamed: list[Path]) -> list[Finding]:
+def _renamed(renamed: list[str]) -> list[Finding]:
     if not renamed:
         return []
-    message = f"<filename> differs from the name of the XML file, which is taken: {examples([p.name for p in renamed])}"
-    return [Finding("DK106", message, file=str(renamed[0]), count=len(renamed))]
+    message = (
+        f"<filename> differs from the name of the XML file, which is taken: {examples([_last(p) for p in renamed])}"
+    )
+    return [Finding("DK106", message, file=renamed[0], count=len(renamed))]
 
 
 def _listed(
-    root: VocRoot, listed: list[str], xml: dict[str, Path], bare: list[str], stems: set[str] | None
+    root: VocRoot, listed: list[str], xml: dict[str, str], bare: list[str], stems: set[str] | None
 ) -> list[Finding]:
     """What the split lists name beyond the XML files."""
     findings = []
@@ -192,32 +196,34 @@ def _assemble(collected: _Collected, path: Path, options: ReadOptions) -> Datase
         has_own_ids=False,
         extra={i: record.extra for i, record in enumerate(records) if record.extra},
     )
-    objects = [o for record in records for o in record.objects]
-    categories = _categories({o.name for o in objects}, path, options, findings)
+    columns = columns_of(records, options.voc_offset)
+    categories = _categories(set(columns.names), path, options, findings)
     position = {name: i for i, name in enumerate(categories.names)}
     sources = collected.sources + _manifest_files(path)
     return Dataset.build(
         images,
         categories,
-        image_index=np.repeat(np.arange(len(records)), [len(r.objects) for r in records]) if records else [],
-        category_index=[position[o.name] for o in objects],
-        xywh=[o.xywh for o in objects],
-        is_ignored=[o.difficult for o in objects],
-        shapes=_shapes(objects),
-        attributes=_attributes(objects),
-        extra={i: o.extra for i, o in enumerate(objects) if o.extra},
+        image_index=np.repeat(np.arange(len(records)), [len(r) for r in records]) if records else [],
+        category_index=[position[name] for name in columns.names],
+        xywh=columns.xywh,
+        is_ignored=columns.difficult,
+        shapes=columns.shapes,
+        attributes=columns.attributes,
+        extra=columns.extra,
         splits={
             name: np.unique(np.array([new[i] for i in members if i in new], np.int64))
             for name, members in collected.splits.items()
         },
-        source=Source(str(path), "voc", files.sha256_of(sources, root=path if path.is_dir() else None)),
+        source=Source(str(path), "voc", files.sha256_of_digests(sources, root=path if path.is_dir() else None)),
         findings=tuple(findings),
     )
 
 
-def _manifest_files(path: Path) -> list[Path]:
+def _manifest_files(path: Path) -> list[tuple[str, bytes]]:
     manifest = path / files.FOLDER_MARK
-    return [manifest] if path.is_dir() and manifest.is_file() else []
+    if not (path.is_dir() and manifest.is_file()):
+        return []
+    return [(str(manifest), hashlib.sha256(manifest.read_bytes()).digest())]
 
 
 def _sizes(
@@ -255,23 +261,3 @@ def _categories(used: set[str], path: Path, options: ReadOptions, findings: list
     findings += extra
     findings += case_twins(sorted(used), path)
     return Categories.from_names(names)
-
-
-def _shapes(objects: list[XmlObject]) -> Shapes | None:
-    if all(o.polygon is None for o in objects):
-        return None
-    return Shapes.from_rows([None if o.polygon is None else [o.polygon] for o in objects])
-
-
-def _attributes(objects: list[XmlObject]) -> dict[str, NDArray[Any]]:
-    """Columns that at least one object states."""
-    columns: dict[str, NDArray[Any]] = {}
-    for name in ("truncated", "occluded"):
-        values = np.array([getattr(o, name) for o in objects], np.float64)
-        if not np.isnan(values).all():
-            columns[name] = values
-    if any(o.pose for o in objects):
-        pose = np.empty(len(objects), dtype=object)
-        pose[:] = [o.pose for o in objects]
-        columns["pose"] = pose
-    return columns

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from detkit import files
 from detkit.findings import Finding
 
 __all__ = ["BadRow", "TextFile", "TextRows", "list_text_files", "parse_files"]
@@ -191,7 +192,7 @@ def parse_files(
 def _content(path: Path) -> bytes | str:
     """Bytes of a UTF-8 text file, or why it is none."""
     try:
-        data = path.read_bytes()
+        data = files.read_small(path)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
     data = data.removeprefix(_BOM)

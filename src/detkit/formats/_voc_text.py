@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ _SAMPLE = 200
 
 def probe_text_truth(path: Path) -> Probe:
     """Whether a folder holds text truth in pixels; shares of the image are YOLO's."""
-    filled = [f for f in list_text_files(path) if f.path.stat().st_size > 0][:_SAMPLE]
+    filled = list(islice((f for f in list_text_files(path) if f.path.stat().st_size > 0), _SAMPLE))
     if not filled:
         return Probe(False, "no .xml file, and no .txt file with rows in it")
     rows = parse_files(filled, 4, flag="difficult")

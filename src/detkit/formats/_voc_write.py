@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
+from detkit.files import write_small
 from detkit.findings import Loss, examples
 from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
@@ -55,17 +56,22 @@ def write_xml_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> 
     _check_texts(dataset, names)
     losses += _lost_fields(dataset) + _changed_attributes(dataset) + _same_names(dataset)
     writer = _Writer(dataset, options)
+    folder = target / "Annotations"
+    folder.mkdir(exist_ok=True)
+    made = {""}
     for position, stem in enumerate(stems):
-        file = target / "Annotations" / f"{stem}.xml"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(writer.document(position, names[position]), encoding="utf-8", newline="\n")
-    (target / "Annotations").mkdir(exist_ok=True)
+        below = stem.rpartition("/")[0]
+        if below not in made:
+            (folder / below).mkdir(parents=True, exist_ok=True)
+            made.add(below)
+        write_small(f"{folder}/{stem}.xml", writer.document(position, names[position]).encode())
     _write_splits(dataset, stems, target)
     text = "".join(f"{name}\n" for name in dataset.categories.names)
     (target / "classes.txt").write_text(text, encoding="utf-8", newline="\n")
     write_manifest(target, "dataset", dataset.categories)
     mode = options.place_images or "leave"
-    place(dataset.images, ((i, target / "JPEGImages" / name) for i, name in enumerate(names)), mode)
+    if mode != "leave":
+        place(dataset.images, ((i, target / "JPEGImages" / name) for i, name in enumerate(names)), mode)
     return losses
 
 
@@ -144,6 +150,31 @@ def _write_splits(dataset: Dataset, stems: list[str], target: Path) -> None:
         (folder / f"{name}.txt").write_text(text, encoding="utf-8", newline="\n")
 
 
+_DOCUMENT = """<annotation>
+\t<folder>JPEGImages</folder>
+\t<filename>%s</filename>
+%s\t<size>
+\t\t<width>%s</width>
+\t\t<height>%s</height>
+\t\t<depth>%s</depth>
+\t</size>
+%s</annotation>
+"""
+_OBJECT = """\t<object>
+\t\t<name>%s</name>
+\t\t<pose>%s</pose>
+\t\t<truncated>%s</truncated>
+%s\t\t<difficult>%d</difficult>
+\t\t<bndbox>
+\t\t\t<xmin>%s</xmin>
+\t\t\t<ymin>%s</ymin>
+\t\t\t<xmax>%s</xmax>
+\t\t\t<ymax>%s</ymax>
+\t\t</bndbox>
+%s\t</object>
+"""
+
+
 class _Writer:
     """Builds the XML text of one image after another."""
 
@@ -165,51 +196,44 @@ class _Writer:
         difficult = rows.is_ignored | (rows.is_crowd if options.crowds == "difficult" else False)
         self.dropped, self.difficult = dropped.tolist(), difficult.tolist()
         self.category = rows.category_index.tolist()
+        self.extra = rows.extra
+        self.sizes, self.offsets = dataset.images.sizes.tolist(), dataset.offsets.tolist()
         self.attributes = {k: rows.attributes[k] for k in ("pose", "truncated", "occluded") if k in rows.attributes}
 
     def document(self, position: int, name: str) -> str:
         """XML of the image at a position."""
-        dataset = self.dataset
-        width, height = dataset.images.sizes[position].tolist()
-        extra = dataset.images.extra.get(position, {})
+        width, height = self.sizes[position]
+        extra = self.dataset.images.extra.get(position, {})
         depth = extra.get("depth")
-        lines = [
-            "<annotation>",
-            "\t<folder>JPEGImages</folder>",
-            f"\t<filename>{escape(name)}</filename>",
-            *_fields(extra, 1, _OWN_IMAGE),
-            "\t<size>",
-            f"\t\t<width>{number_text(width)}</width>",
-            f"\t\t<height>{number_text(height)}</height>",
-            f"\t\t<depth>{escape(depth) if isinstance(depth, str) else 3}</depth>",
-            "\t</size>",
-        ]
-        start, stop = dataset.offsets[position : position + 2].tolist()
-        for row in range(start, stop):
-            if not self.dropped[row]:
-                lines += self._object(row)
-        return "\n".join([*lines, "</annotation>", ""])
+        start, stop = self.offsets[position : position + 2]
+        objects = [self._object(row) for row in range(start, stop) if not self.dropped[row]]
+        return _DOCUMENT % (
+            escape(name),
+            "".join(f"{line}\n" for line in _fields(extra, 1, _OWN_IMAGE)) if extra else "",
+            number_text(width),
+            number_text(height),
+            escape(depth) if isinstance(depth, str) else 3,
+            "".join(objects),
+        )
 
-    def _object(self, row: int) -> list[str]:
-        xmin, ymin, xmax, ymax = self.corners[row]
-        pose = str(self.attributes["pose"][row] or "") if "pose" in self.attributes else ""
-        occluded = self._flag("occluded", row)
-        return [
-            "\t<object>",
-            f"\t\t<name>{self.names[self.category[row]]}</name>",
-            f"\t\t<pose>{escape(_NOT_XML.sub('?', pose)) or 'Unspecified'}</pose>",
-            f"\t\t<truncated>{self._flag('truncated', row) or 0}</truncated>",
-            *([f"\t\t<occluded>{occluded}</occluded>"] if occluded is not None else []),
-            f"\t\t<difficult>{int(self.difficult[row])}</difficult>",
-            "\t\t<bndbox>",
-            f"\t\t\t<xmin>{xmin}</xmin>",
-            f"\t\t\t<ymin>{ymin}</ymin>",
-            f"\t\t\t<xmax>{xmax}</xmax>",
-            f"\t\t\t<ymax>{ymax}</ymax>",
-            "\t\t</bndbox>",
-            *_fields(self.dataset.annotations.extra.get(row, {}), 2, _OWN_OBJECT),
-            "\t</object>",
-        ]
+    def _object(self, row: int) -> str:
+        pose, truncated, occluded = "Unspecified", "0", ""
+        if self.attributes:
+            stated = str(self.attributes["pose"][row] or "") if "pose" in self.attributes else ""
+            pose = escape(_NOT_XML.sub("?", stated)) or pose
+            truncated = self._flag("truncated", row) or truncated
+            flag = self._flag("occluded", row)
+            occluded = "" if flag is None else f"\t\t<occluded>{flag}</occluded>\n"
+        extra = self.extra.get(row)
+        return _OBJECT % (
+            self.names[self.category[row]],
+            pose,
+            truncated,
+            occluded,
+            int(self.difficult[row]),
+            *self.corners[row],
+            "".join(f"{line}\n" for line in _fields(extra, 2, _OWN_OBJECT)) if extra else "",
+        )
 
     def _flag(self, name: str, row: int) -> str | None:
         """Text of a flag, None where it is not stated; other types come from other formats."""

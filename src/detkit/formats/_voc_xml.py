@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,11 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._voc_numbers import exact_box, parse_exact
+from detkit.formats._voc_plain import PlainFiles, PlainRows
 
-__all__ = ["XmlObject", "XmlRecord", "is_voc_file", "parse_xml"]
+__all__ = ["XmlObject", "XmlReader", "XmlRecord", "is_voc_file"]
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _TRUE = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
@@ -38,9 +41,12 @@ class XmlObject:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
+@dataclass(slots=True)
 class XmlRecord:
-    """One `<annotation>`: `size` is None where missing or not positive."""
+    """One `<annotation>`: `size` is None where missing or not positive.
+
+    Objects stand in `objects`, or all of them as columns in `rows`; `digest` is the SHA-256 of the file's bytes.
+    """
 
     file_name: str = ""
     size: tuple[float, float] | None = None
@@ -48,37 +54,71 @@ class XmlRecord:
     extra: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     unreadable: bool = False
+    rows: PlainRows | None = None
+    digest: bytes | None = None
+
+    def __len__(self) -> int:
+        return len(self.objects) if self.rows is None else len(self.rows.names)
 
 
-def parse_xml(path: Path, options: ReadOptions) -> XmlRecord:
-    """Content of one file; what is wrong with it stands in `findings`.
+class XmlReader:
+    """Reads the XML files of one dataset, one after the other; what is wrong with a file stands in its `findings`.
 
     Parameters
     ----------
-    path : Path
     options : ReadOptions
-
-    Returns
-    -------
-    XmlRecord
-        `unreadable` where the file is no VOC annotation at all (`DK101`).
     """
-    root, problem, line = _root(path)
-    if root is None:
-        return XmlRecord(findings=[Finding("DK101", problem, file=str(path), line=line)], unreadable=True)
-    record = XmlRecord(file_name=_text(root, "filename"), size=_size(root))
-    for index, element in enumerate(root.findall("object")):
-        _add_object(record, element, index, path, options)
-    if options.with_extra:
+
+    def __init__(self, options: ReadOptions) -> None:
+        self.options = options
+        self.plain = PlainFiles(options, self._head_of)
+
+    def read(self, path: str) -> XmlRecord:
+        """Content of one file; `unreadable` where it is no VOC annotation at all (`DK101`)."""
+        try:
+            data = files.read_small(path)
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror or error}"
+            return XmlRecord(findings=[Finding("DK101", problem, file=path)], unreadable=True)
+        digest = hashlib.sha256(data).digest()
+        plain = self.plain.read(data)
+        if plain is not None:
+            return XmlRecord(plain.file_name, plain.size, extra=plain.extra, rows=plain.rows, digest=digest)
+        record = self._parse(data, Path(path))
+        record.digest = digest
+        return record
+
+    def _parse(self, data: bytes, path: Path) -> XmlRecord:
+        root, problem, line = _root(data)
+        if root is None:
+            return XmlRecord(findings=[Finding("DK101", problem, file=str(path), line=line)], unreadable=True)
+        record = XmlRecord(_text(root, "filename"), _size(root), extra=self._extra(root))
+        for index, element in enumerate(root.findall("object")):
+            _add_object(record, element, index, path, self.options)
+        for element in root.findall("object")[:1]:
+            self.plain.learn(element)
+        return record
+
+    def _extra(self, root: Any) -> dict[str, Any]:
+        if not self.options.with_extra:
+            return {}
         depth = _text(root, "size/depth")
-        record.extra = {"depth": depth} if depth else {}
-        record.extra |= _plain_fields(root, _IMAGE_FIELDS)
-    return record
+        return ({"depth": depth} if depth else {}) | _plain_fields(root, _IMAGE_FIELDS)
+
+    def _head_of(self, data: bytes) -> tuple[str, tuple[float, float] | None, dict[str, Any], int] | None:
+        root, _, _ = _root(data)
+        if root is None:
+            return None
+        return _text(root, "filename"), _size(root), self._extra(root), len(root.findall("object"))
 
 
 def is_voc_file(path: Path) -> str | None:
     """None where the file is a VOC annotation, else what it is."""
-    root, problem, _ = _root(path)
+    try:
+        data = files.read_small(path)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    root, problem, _ = _root(data)
     if root is None:
         return problem
     objects = root.findall("object")
@@ -89,7 +129,7 @@ def is_voc_file(path: Path) -> str | None:
     return None
 
 
-def _root(path: Path) -> tuple[Any, str, int | None]:
+def _root(data: bytes) -> tuple[Any, str, int | None]:
     """Root element, or None with the reason and its line."""
     from xml.etree.ElementTree import ParseError
 
@@ -97,9 +137,7 @@ def _root(path: Path) -> tuple[Any, str, int | None]:
     from defusedxml.ElementTree import fromstring
 
     try:
-        root = fromstring(path.read_bytes(), forbid_dtd=True)
-    except OSError as error:
-        return None, f"cannot be read: {error.strerror or error}", None
+        root = fromstring(data, forbid_dtd=True)
     except ParseError as error:
         return None, f"not well-formed XML: {error}", error.position[0]
     except DefusedXmlException:

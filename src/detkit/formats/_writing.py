@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
+from detkit.files import FOLDER_MARK
 from detkit.findings import Loss, examples
 from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._mask_windows import window_of
 from detkit.formats._turned import bounds
 from detkit.formats._voc_names import image_names
 from detkit.tables import Dataset, Detections, Images, Shapes
@@ -106,6 +108,7 @@ class Outlines:
         if isinstance(self.table, Dataset) and self.shapes is not None:
             self.oriented = self.table.annotations.is_oriented
         self.unlike: list[int] = []
+        self.unlike_masks: list[int] = []
 
     def rings(self, row: int) -> list[NDArray[np.float64]]:
         """Rings of at least three points, empty for a row without; a box that is not their bounds is remembered."""
@@ -116,9 +119,15 @@ class Outlines:
             self.unlike.append(row)
         return rings
 
-    def mask(self, row: int) -> Any:
-        """The run-length mask of a row, or None."""
-        return None if self.shapes is None else self.shapes.rle.get(row)
+    def window(self, row: int) -> tuple[int, int, NDArray[np.bool_]] | None:
+        """Left, top and pixels of a row's mask, None for a row without; a box that is not the mask's is remembered."""
+        mask = None if self.shapes is None else self.shapes.rle.get(row)
+        window = None if mask is None else window_of(mask)
+        if window is not None:
+            left, top, pixels = window
+            if [left, top, pixels.shape[1], pixels.shape[0]] != self.xywh[row].tolist():
+                self.unlike_masks.append(row)
+        return window
 
     def is_oriented(self, row: int) -> bool:
         """Whether a row is an oriented box with four corners."""
@@ -127,13 +136,17 @@ class Outlines:
         return bool(self.shapes.rings[row].tolist() == [4])
 
     def losses(self) -> list[Loss]:
-        """What is said of boxes that are not the bounds of their outlines."""
-        if not self.unlike:
-            return []
+        """What is said of boxes that are not the bounds of their outlines and masks."""
+        found = []
+        for what, rows in (("outline", self.unlike), ("mask", self.unlike_masks)):
+            text = f"not written (the {what} is, and gives the box when read back)"
+            loss = Loss(f"boxes that are not the bounds of their {what}", text, len(rows), self._shown(rows))
+            found += [loss] if rows else []
+        return found
+
+    def _shown(self, rows: Sequence[int]) -> tuple[str, ...]:
         table = self.table.annotations if isinstance(self.table, Dataset) else self.table
-        shown = dict.fromkeys(self.table.images.file_names[int(table.image_index[i])] for i in self.unlike[:12])
-        text = "not written (the outline is, and gives the box when read back)"
-        return [Loss("boxes that are not the bounds of their outline", text, len(self.unlike), tuple(shown)[:3])]
+        return tuple(dict.fromkeys(self.table.images.file_names[int(table.image_index[i])] for i in rows[:12]))[:3]
 
 
 def distinct(images: Images, suffix: str) -> tuple[list[str], list[str], list[Loss]]:
@@ -156,7 +169,8 @@ def distinct(images: Images, suffix: str) -> tuple[list[str], list[str], list[Lo
 
     names, losses = image_names(images)
     stems = [stem_of(name) for name in names]
-    counts: dict[str, int] = {}
+    # The name of detkit's own file in the folder counts as taken.
+    counts: dict[str, int] = {PurePosixPath(FOLDER_MARK).stem: 1}
     for stem in stems:
         counts[stem.casefold()] = counts.get(stem.casefold(), 0) + 1
     labels = [

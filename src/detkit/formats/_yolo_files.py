@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from detkit.files import open_regular
 from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
 from detkit.formats._data_yaml import resolve
-from detkit.formats._images import SUFFIXES, ImageFinder, walk_images
+from detkit.formats._images import SUFFIXES, ImageFinder, image_files
 from detkit.formats._names import read_text
 from detkit.formats._yolo_layout import NOT_LABELS, Entry, Layout, label_twin
 from detkit.formats._yolo_sidecar import ImageRow
@@ -47,7 +48,7 @@ class Listing:
     findings: list[Finding] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Item:
     """One image: where it is or would be, the name it gets, its label file."""
 
@@ -129,7 +130,7 @@ def _of_entry(entry: Entry, layout: Layout, folders: _LabelFolders, listing: Lis
         base = _common_folder(key for key, _ in keys)
         return [_Item(key, key[len(base) :].lstrip("/"), here, dict(splits)) for key, here in keys]
     base = entry.path.as_posix().rstrip("/") + "/"
-    found = {p.as_posix(): True for p in walk_images(entry.path)}
+    found = {Path(path).as_posix() if os.sep != "/" else path: True for _, path in image_files(entry.path)}
     for key in layout.sidecar.rows:
         if key.startswith(base):
             found.setdefault(key, os.path.isfile(key))  # noqa: PTH113
@@ -192,15 +193,22 @@ def _label_folder(entry: Entry) -> str:
 def _label_files(folder: str) -> Iterator[str]:
     for root, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
+        above = Path(root).as_posix()
         for file in sorted(files):
             if file.lower().endswith(".txt") and not file.startswith("."):
-                yield f"{Path(root).as_posix()}/{file}"
+                yield f"{above}/{file}"
 
 
 def _has_label_row(file: str) -> bool:
     """Whether the first row is a class number and at least four values; an empty file has none."""
-    with open(file, "rb") as handle:  # noqa: PTH123
-        head = handle.read(4096).decode("utf-8-sig", "replace")
+    try:
+        handle = open_regular(file)
+    except OSError:
+        return False
+    try:
+        head = os.read(handle, 4096).decode("utf-8-sig", "replace")
+    finally:
+        os.close(handle)
     tokens = next((t for t in map(str.split, head.splitlines()) if t), [])
     return len(tokens) >= 5 and tokens[0].isdigit() and tokens[1][:1] in "0123456789.-"
 
@@ -267,9 +275,9 @@ def _find_elsewhere(items: dict[str, _Item], layout: Layout, options: ReadOption
         text = f"images not found in `{options.images_dir}`: {examples(missing)}"
         listing.findings.append(Finding("DK401", text, count=len(missing)))
     if from_labels and not layout.splits:
-        for path in walk_images(options.images_dir):
-            if str(path) not in taken:
-                items[str(path)] = _Item(str(path), _relative(str(path), options.images_dir), True, {})
+        for name, path in image_files(options.images_dir):
+            if path not in taken:
+                items[path] = _Item(path, name, True, {})
 
 
 def _relative(path: str, folder: Path) -> str:

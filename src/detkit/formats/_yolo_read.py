@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit import boxes
+from detkit import boxes, files
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
@@ -213,7 +213,7 @@ def _digest(layout: Layout, listing: Listing, labels: Sequence[str], digests: Se
     if layout.description is not None:
         more.append(str(layout.description.path))
     parts = [*zip(labels, digests, strict=True)]
-    parts += [(file, hashlib.sha256(Path(file).read_bytes()).digest()) for file in dict.fromkeys(more)]
+    parts += [(file, hashlib.sha256(files.read_small(file)).digest()) for file in dict.fromkeys(more)]
     total = hashlib.sha256()
     root = f"{layout.root.as_posix()}/"
     for file, digest in sorted((_relative(f, root), d) for f, d in parts):

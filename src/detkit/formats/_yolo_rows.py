@@ -1,6 +1,6 @@
 """Label files of the YOLO family as flat columns: numbers of all rows in one array, unusable rows named.
 
-Nothing here knows what the numbers mean, see `_yolo_columns`. Files are read in parallel and in chunks; a file with
+Nothing here knows what the numbers mean, see `_yolo_columns`. Files are read in chunks; a file with
 anything unusual in it goes the slow way, line by line, for messages with the line's number.
 """
 
@@ -10,20 +10,19 @@ import hashlib
 import re
 from array import array
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.files import each_file, read_small
 from detkit.findings import Finding
 
 __all__ = ["RawRows", "read_rows"]
 
-_CHUNK = 128
+_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def read_rows(files: Sequence[str], jobs: int) -> RawRows:
     ----------
     files : sequence of str
     jobs : int
-        Threads.
+        Threads, where the storage is slow.
 
     Returns
     -------
@@ -83,15 +82,13 @@ def read_rows(files: Sequence[str], jobs: int) -> RawRows:
         Rows in the order of the files and lines. Blank lines are passed over. A row with anything but numbers is left
         out with `DK102`, a file that is not text with `DK101`.
     """
-
-    def one(start: int) -> _Chunk:
+    chunks = []
+    for start in range(0, len(files), _CHUNK):
         chunk = _Chunk()
-        for position in range(start, min(start + _CHUNK, len(files))):
-            _read_file(files[position], position, chunk)
-        return chunk
-
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        chunks = list(pool.map(one, range(0, len(files), _CHUNK)))
+        some = files[start : start + _CHUNK]
+        for position, data in enumerate(each_file(_content, some, jobs), start):
+            _read_file(files[position], data, position, chunk)
+        chunks.append(chunk)
     findings = [f for c in chunks for f in c.findings]
     coerced = [place for c in chunks for place in c.coerced]
     if coerced:
@@ -113,11 +110,16 @@ def _join(parts: Sequence[array[float] | array[int]], dtype: Any) -> NDArray[Any
     return np.concatenate(arrays) if arrays else np.empty(0, dtype)
 
 
-def _read_file(file: str, position: int, chunk: _Chunk) -> None:
+def _content(file: str) -> bytes | OSError:
     try:
-        data = Path(file).read_bytes()
+        return read_small(file)
     except OSError as error:
-        chunk.findings.append(Finding("DK101", f"cannot be read: {error.strerror or error}", file=file))
+        return error
+
+
+def _read_file(file: str, data: bytes | OSError, position: int, chunk: _Chunk) -> None:
+    if isinstance(data, OSError):
+        chunk.findings.append(Finding("DK101", f"cannot be read: {data.strerror or data}", file=file))
         chunk.digests.append(hashlib.sha256(b"").digest())
         chunk.unreadable += 1
         return

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from detkit import files
 from detkit._version import __version__
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
@@ -221,7 +222,7 @@ def _check_ids(rows: Mapping[str, ImageRow], path: Path) -> None:
 def _text(path: Path) -> str:
     """Text with undecodable bytes of file names kept."""
     try:
-        return path.read_bytes().decode("utf-8-sig", "surrogateescape")
+        return files.read_small(path).decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from detkit.errors import InputError, UsageError
+from detkit.files import write_small
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
 from detkit.formats._text_oriented import quadrangle_rows
-from detkit.formats._yolo_lines import group, known_sizes, lines_of, shares
+from detkit.formats._yolo_lines import group, known_sizes, lines_of, number_lines, shares
 from detkit.formats._yolo_places import Places, first_names, places_of, safe_names
 from detkit.formats._yolo_sidecar import write_images_table, write_manifest
 from detkit.tables import Categories, Dataset, Detections, Shapes
@@ -46,7 +47,12 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
         splits=dict(places.keys),
         unassigned=places.unassigned,
     )
-    return [*places.losses, *rows.losses, *_place_images(dataset, target, places, options)]
+    return [
+        *places.losses,
+        *rows.losses,
+        *_lost_fields(dataset, rows.kpt_shape),
+        *_place_images(dataset, target, places, options),
+    ]
 
 
 def write_predictions(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
@@ -66,11 +72,11 @@ def write_predictions(detections: Detections, target: Path, options: WriteOption
     if detections.units == "pixels":
         sizes = _sizes_of_predictions(detections)
     if corners is None:
-        numbers = shares(detections.xywh, sizes).tolist()
+        numbers = shares(detections.xywh, sizes)
     else:
-        numbers = (corners if sizes is None else corners / sizes[:, None]).reshape(-1, 8).tolist()
-    columns = zip(detections.category_index.tolist(), numbers, detections.score.tolist(), strict=True)
-    lines = [f"{number} {' '.join(map(repr, row))} {score!r}" for number, row, score in columns]
+        numbers = (corners if sizes is None else corners / sizes[:, None]).reshape(-1, 8)
+    columns = zip(detections.category_index.tolist(), number_lines(numbers), detections.score.tolist(), strict=True)
+    lines = [f"{number} {row} {score!r}" for number, row, score in columns]
     _write_texts(target, files, group(lines, detections.image_index, len(detections.images)))
     if detections.categories.has_names:
         _write_yaml(target / "data.yaml", {"names": dict(enumerate(detections.categories.names))})
@@ -135,6 +141,13 @@ def _description(dataset: Dataset, places: Places, kpt_shape: tuple[int, int] | 
     return {**content, "nc": len(dataset.categories), "names": dict(enumerate(dataset.categories.names))}
 
 
+def _lost_fields(dataset: Dataset, kpt_shape: tuple[int, int] | None) -> list[Loss]:
+    """What `data.yaml` says of keypoints in other words, or not at all without keypoints."""
+    written = {} if kpt_shape is None else {"kpt_shape": list(kpt_shape), "flip_idx": dataset.info.get("flip_idx")}
+    lost = [name for name in ("kpt_shape", "flip_idx") if dataset.info.get(name) not in (None, written.get(name))]
+    return [Loss("top-level fields", "dropped (rows have other keypoints)", len(lost), tuple(lost))] if lost else []
+
+
 def _place_images(dataset: Dataset, target: Path, places: Places, options: WriteOptions) -> list[Loss]:
     mode = options.place_images or "link"
     if mode == "leave":
@@ -147,14 +160,15 @@ def _place_images(dataset: Dataset, target: Path, places: Places, options: Write
     return [Loss("image files", "not found, only listed", missing, first_names(dataset.images, absent))]
 
 
-def _write_texts(target: Path, files: Sequence[str], texts: Sequence[str]) -> None:
+def _write_texts(target: Path, names: Sequence[str], texts: Sequence[str]) -> None:
     made: set[str] = set()
-    for file, text in zip(files, texts, strict=True):
+    root = f"{target}/"
+    for file, text in zip(names, texts, strict=True):
         folder = file.rpartition("/")[0]
         if folder not in made:
             (target / folder).mkdir(parents=True, exist_ok=True)
             made.add(folder)
-        _write(target / file, text)
+        write_small(root + file, text.encode("utf-8", "surrogateescape"))
 
 
 def _write(path: Path, text: str) -> None:
