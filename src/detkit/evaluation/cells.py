@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from detkit.evaluation.federated import contains, verified_cells
 from detkit.evaluation.protocols import Protocol
+from detkit.kernels.cells import merge_cells, sort_within
 from detkit.tables import Categories, Dataset, Detections
 
 __all__ = ["Layout", "class_names", "lay_out", "order_of_ids"]
@@ -104,34 +105,29 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
     rows = truth.annotations
     gt_image, gt_class = image_place[rows.image_index], class_place[rows.category_index]
     dt_image, dt_class = image_place[detections.image_index], class_place[detections.category_index]
+    size = len(classes) * len(images)
+    gt_cell, dt_cell = gt_class * len(images) + gt_image, dt_class * len(images) + dt_image
     if protocol.class_wise:
-        gt_order = _radix(_radix(None, gt_image, len(images)), gt_class, len(classes))
-        dt_order = np.argsort(-detections.score, kind="stable")
-        dt_order = _radix(_radix(dt_order, dt_image, len(images)), dt_class, len(classes))
+        gt_order, dt_order = _radix(None, gt_cell, size), _radix(None, dt_cell, size)
     else:
+        # Ties of score go by class, then by file order, as in a file that holds a class after the other.
         gt_order = _radix(_radix(None, gt_class, len(classes)), gt_image, len(images))
-        dt_order = _radix(None, dt_class, len(classes))
-        dt_order = dt_order[np.argsort(-detections.score[dt_order], kind="stable")]
-        dt_order = _radix(dt_order, dt_image, len(images))
-        gt_class, dt_class = np.zeros_like(gt_class), np.zeros_like(dt_class)
-        classes = np.array([-1])
-    gt_key = (gt_class * len(images) + gt_image)[gt_order]
-    dt_key = (dt_class * len(images) + dt_image)[dt_order]
+        dt_order = _radix(_radix(None, dt_class, len(classes)), dt_image, len(images))
+        gt_cell, dt_cell, classes = gt_image, dt_image, np.array([-1])
+    gt_key, dt_key = gt_cell[gt_order], dt_cell[dt_order]
     admitted, left_out = _admitted(truth, detections, protocol)
+    rank = sort_within(dt_key, detections.score, dt_order)
     if protocol.cap_per == "image":
         rank = _image_ranks(detections)[dt_order]
     elif admitted is not None:
         dt_order, dt_key, admitted = dt_order[admitted[dt_order]], dt_key[admitted[dt_order]], None
-        rank = _ranks(dt_key)
-    else:
         rank = _ranks(dt_key)
     kept = within = rank < protocol.max_detections[-1]
     if admitted is not None:
         kept = within & admitted[dt_order]
     if not kept.all():
         dt_order, dt_key, rank = dt_order[kept], dt_key[kept], rank[kept]
-    # Both keys are sorted: heads of runs, merged by a sort that finds the two runs, are the cells.
-    cells = _heads(np.sort(np.concatenate([_heads(gt_key), _heads(dt_key)]), kind="stable"))
+    cells, dt_starts, gt_starts = merge_cells(dt_key, gt_key)
     width = max(1, len(images))
     return Layout(
         classes=classes,
@@ -141,8 +137,8 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
         gt_row=gt_order,
         cell_image=cells % width,
         cell_class=cells // width,
-        dt_starts=np.append(np.searchsorted(dt_key, cells), len(dt_key)),
-        gt_starts=np.append(np.searchsorted(gt_key, cells), len(gt_key)),
+        dt_starts=dt_starts,
+        gt_starts=gt_starts,
         class_cells=np.searchsorted(cells, np.arange(len(classes) + 1) * width),
         cut=int(np.count_nonzero(~within)),
         left_out=left_out,
@@ -195,23 +191,19 @@ def class_names(categories: Categories, layout: Layout) -> list[tuple[object, st
 
 def _radix(order: Index | None, key: Index, size: int) -> Index:
     """The order, stably sorted by a key from 0 to size - 1, sixteen bits at a time (NumPy counts those)."""
-    if order is None:
-        order = np.arange(len(key))
     for shift in range(0, max(1, (size - 1).bit_length()), 16):
         digit = ((key >> shift) & 0xFFFF).astype(np.uint16)
-        order = order[np.argsort(digit[order], kind="stable")]
-    return order
+        if order is None:
+            order = np.argsort(digit, kind="stable")
+        else:
+            order = order[np.argsort(digit[order], kind="stable")]
+    return np.arange(len(key)) if order is None else order
 
 
 def _inverse(order: Index) -> Index:
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return place
-
-
-def _heads(key: Index) -> Index:
-    """The distinct values of a sorted array."""
-    return key[np.concatenate([[True], key[1:] != key[:-1]])] if len(key) else key
 
 
 def _ranks(key: Index) -> Index:

@@ -136,7 +136,7 @@ class _Columns:
     def __init__(self, truth: Dataset, detections: Detections, protocol: Protocol, layout: Layout) -> None:
         rows, gt, dt = truth.annotations, layout.gt_row, layout.dt_row
         self.layout, self.protocol = layout, protocol
-        self.dt_xywh, self.gt_xywh = detections.xywh[dt], rows.xywh[gt]
+        self._boxes = detections.xywh, rows.xywh
         self.dt_score = detections.score[dt]
         gt_area, dt_area = areas_of(truth, detections, protocol)
         self.gt_area, self.dt_area = gt_area[gt], dt_area[dt]
@@ -175,15 +175,16 @@ class _Columns:
             self.gt_crowd[gt],
             self.gt_uncounted[gt],
         )
+        boxes = self._boxes[0][layout.dt_row[dt]], self._boxes[1][layout.gt_row[gt]]
         group_of = None if self.gt_group_of is None else self.gt_group_of[gt]
         if group_of is not None and group_of.any():
-            return self._with_groups(cells, group_of, (self.dt_xywh[dt], self.gt_xywh[gt]), ranges, with_partners)
+            return self._with_groups(cells, group_of, boxes, ranges, with_partners)
         matched = match(
             cells,
             protocol.matching_thresholds(),
             ranges,
             rule=protocol.match_rule,
-            boxes=(self.dt_xywh[dt], self.gt_xywh[gt]) if compare is None else None,
+            boxes=boxes if compare is None else None,
             overlaps=None if compare is None else flat_overlaps(compare, layout, range(first, last)),
             reference=protocol.reference_threshold,
             with_partners=with_partners,

@@ -243,7 +243,20 @@ def outline(path: Path, *, whole: bool) -> Outline:
     -------
     Outline
         Of kind ``""`` when the file is no JSON object or array, or cannot be read.
+
+    Notes
+    -----
+    Every format that reads JSON asks while a file is recognised: the answer is kept until the file changes.
     """
+    try:
+        stat = path.stat()
+    except OSError:
+        return Outline("", {})
+    return _outline(path, whole, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _outline(path: Path, whole: bool, _size: int, _changed: int) -> Outline:
     try:
         head = head_of(path, _HEAD)
     except InputError:

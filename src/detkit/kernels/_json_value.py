@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detkit.kernels._jit import jit, readonly
 
-__all__ = ["grammar", "pair_end"]
+__all__ = ["grammar", "list_end", "pair_end", "skip"]
 
 #: A container is no deeper than this: one bit a level says whether it is an object.
 _DEEPEST = 60
@@ -130,3 +130,37 @@ def pair_end(data: Any, pos: int, stop: int, table: Any) -> int:
                 state = np.uint8(_DONE)
         pos += 1
     return -1
+
+
+@jit
+def list_end(data: Any, pos: int, stop: int) -> Any:
+    """Position behind the list that starts here, numbers and lists in it; -1 where more than numbers are in it."""
+    depth = 0
+    commas = 0
+    lists = 0
+    has_number: Any = 0
+    while pos < stop:
+        byte = data[pos]
+        pos += 1
+        if byte == 44:
+            commas += 1
+        elif byte == 91:
+            depth += 1
+            lists += 1
+        elif byte == 93:
+            depth -= 1
+            if depth == 0:
+                return pos, (commas + 1) * has_number, lists - 1
+        elif byte == 34 or byte == 123:
+            return -1, 0, 0
+        else:
+            has_number |= 48 <= byte <= 57
+    return -1, 0, 0
+
+
+@jit
+def skip(data: Any, pos: Any, stop: int) -> Any:
+    """The first position from here on without white space."""
+    while pos < stop and (data[pos] == 32 or data[pos] == 10 or data[pos] == 13 or data[pos] == 9):
+        pos += 1
+    return pos

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from detkit.kernels import (
     _store,
     accumulate,
     bootstrap,
+    cells,
     cross,
     cut,
     fusion,
@@ -31,9 +32,12 @@ def warm_up() -> dict[str, bool]:
     """Kernel name -> whether it was compiled now."""
     boxes = np.array([[0.0, 0.0, 2.0, 2.0]])
     none = np.zeros(1, np.bool_)
-    cells = match.Cells(np.array([0, 1]), np.array([0, 1]), boxes[:, 2], boxes[:, 2], none, none, none)
-    found = match.match(cells, np.array([0.5]), np.array([[0.0, 1e10]]), rule="greedy", boxes=(boxes, boxes))
+    one_cell = match.Cells(np.array([0, 1]), np.array([0, 1]), boxes[:, 2], boxes[:, 2], none, none, none)
+    found = match.match(one_cell, np.array([0.5]), np.array([[0.0, 1e10]]), rule="greedy", boxes=(boxes, boxes))
     one = np.ones(1)
+    first = np.zeros(1, np.int64)
+    cells.sort_within(first, one, first.copy())
+    cells.merge_cells(first, first)
     accumulate.accumulate(
         np.zeros(1, np.int64),
         one,
@@ -68,7 +72,7 @@ def warm_up() -> dict[str, bool]:
     weights = np.ones((1, 1), np.int32)
     counts = bootstrap.weighted_counts(zero.astype(np.int32), np.ones(1, np.uint16), ends, weights)
     bootstrap.weighted_averages(stream, weights, counts, np.linspace(0, 1, 101))
-    return {kernel.__name__.strip("_"): kernel.compiled > 0 for kernel in _kernels() if isinstance(kernel, Kernel)}
+    return {f"{kernel.__module__.rpartition('.')[2]}{kernel.__name__}": kernel.compiled > 0 for kernel in _called()}
 
 
 def cache_folder() -> str:
@@ -77,28 +81,13 @@ def cache_folder() -> str:
     return str(folder) if _store.can_write() else f"{folder} cannot be written: kernels are compiled in every process"
 
 
-def _kernels() -> list[Any]:
-    """The kernels that Python calls; those called by kernels are compiled into them."""
-    return [
-        iou._matrix,
-        nms._suppress,
-        nms._suppress_diou,
-        soft_nms._soften,
-        soft_nms._decay,
-        fusion._cluster,
-        polygon._hulls,
-        polygon._overlaps,
-        polygon._suppress_polygons,
-        json_rows._rows,
-        match._cells,
-        accumulate._accumulate,
-        bootstrap._counts,
-        bootstrap._averages,
-        hamming._near,
-        kmeans._nearest,
-        kmeans._medians,
-        kmeans._ratios,
-        cross._pairs,
-        cross._claims,
-        cut._lose,
-    ]
+def _called() -> list[Kernel]:
+    """The kernels that Python has called; those called by kernels alone are compiled into them."""
+    found = {
+        id(value): value
+        for name, module in sorted(sys.modules.items())
+        if name.startswith("detkit.kernels.")
+        for value in vars(module).values()
+        if isinstance(value, Kernel) and value.signatures
+    }
+    return list(found.values())

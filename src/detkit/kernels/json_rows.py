@@ -11,7 +11,6 @@ import mmap
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -19,94 +18,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.kernels._jit import jit, readonly
+from detkit.kernels._json_layout import (
+    BOX,
+    COLUMN,
+    FLAG,
+    HOLDS,
+    ID,
+    LENGTH,
+    REFUSED,
+    REQUIRED,
+    SPAN,
+    Columns,
+    Layout,
+)
 from detkit.kernels._json_number import SLOW, WHOLE, WRONG, read_number, tables
-from detkit.kernels._json_value import grammar, pair_end
+from detkit.kernels._json_value import grammar, list_end, pair_end, skip
 
-__all__ = ["Columns", "Layout", "scan_rows"]
+__all__ = ["Columns", "Layout", "release", "scan_rows"]
 
-#: What a key holds: a whole number, a number, four numbers, 0 or 1, or something that only the library reads.
-_ID, _NUMBER, _BOX, _FLAG, _REFUSED = 0, 1, 2, 3, 4
-#: Row of a layout's table: the key with its quotes, its length, what it holds, its column, whether it must be there.
-_LENGTH, _HOLDS, _COLUMN, _REQUIRED, _WIDTH = 20, 21, 22, 23, 24
 _PIECE = 1 << 21
 _BETWEEN = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Which keys of a record are read.
-
-    Parameters
-    ----------
-    ids, numbers, flags : tuple of str
-        Keys with a whole number, a number, and 0 or 1; `null` is the same as no key.
-    required : frozenset of str
-        Of these; the box always is.
-    refused : tuple of str
-        Keys that make the scan give up.
-    box : str
-    """
-
-    ids: tuple[str, ...]
-    numbers: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-    required: frozenset[str] = frozenset()
-    refused: tuple[str, ...] = ()
-    box: str = "bbox"
-
-    def keys(self) -> tuple[str, ...]:
-        """All keys; `Columns.stated` has one bit for each in this order."""
-        return (*self.ids, self.box, *self.numbers, *self.flags, *self.refused)
-
-    def table(self) -> NDArray[np.uint8]:
-        """(K, 24) what the kernel is told."""
-        groups = ((self.ids, _ID), ((self.box,), _BOX), (self.numbers, _NUMBER), (self.flags, _FLAG))
-        out = np.zeros((len(self.keys()), _WIDTH), np.uint8)
-        at = 0
-        for names, holds in (*groups, (self.refused, _REFUSED)):
-            for column, name in enumerate(names):
-                key = f'"{name}"'.encode()
-                must = name in self.required or holds == _BOX
-                out[at] = [*key.ljust(_LENGTH), len(key), holds, column, must]
-                at += 1
-        return readonly(out, np.uint8)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What was read.
-
-    Parameters
-    ----------
-    ids : (I, N) int64
-    boxes : (N, 4) float64
-    numbers : (S, N) float64
-        NaN where not stated.
-    flags : (F, N) uint8
-    stated : (N,) uint16
-        One bit for each key of the layout.
-    end : int
-        Position after the closing bracket.
-    """
-
-    ids: NDArray[np.int64]
-    boxes: NDArray[np.float64]
-    numbers: NDArray[np.float64]
-    flags: NDArray[np.uint8]
-    stated: NDArray[np.uint16]
-    end: int
-
-
-@jit
-def _skip(data: Any, pos: Any, stop: int) -> Any:
-    while pos < stop and (data[pos] == 32 or data[pos] == 10 or data[pos] == 13 or data[pos] == 9):
-        pos += 1
-    return pos
-
-
 @jit
 def _is_key(data: Any, pos: int, stop: int, table: Any, field: int) -> bool:
-    length = np.int64(table[field, _LENGTH])
+    length = np.int64(table[field, LENGTH])
     if pos + length >= stop or data[pos] != 34 or data[pos + 1] != table[field, 1] or data[pos + length - 1] != 34:
         return False
     for i in range(2, length - 1):  # noqa: SIM110 - kernels know no generators
@@ -139,6 +75,7 @@ def _rows(
     numbers: Any,
     flags: Any,
     stated: Any,
+    spans: Any,
     slow: Any,
     follows: Any,
 ) -> Any:
@@ -150,12 +87,12 @@ def _rows(
     pos, stop, base, limit = bounds[0], bounds[1], bounds[2], bounds[3]
     required: Any = 0
     for field in range(table.shape[0]):
-        required |= np.int64(table[field, _REQUIRED]) << field
+        required |= np.int64(table[field, REQUIRED]) << field
     count = 0
     hard = 0
     previous = -1
     while True:
-        pos = _skip(data, pos, stop)
+        pos = skip(data, pos, stop)
         if pos >= stop or data[pos] != 123 or count >= limit:
             return -1, 0, 0
         row = base + count
@@ -164,12 +101,16 @@ def _rows(
         held = 0
         for i in range(ids.shape[0]):
             ids[i, row] = 0
+        for i in range(4):
+            boxes[row, i] = np.nan
+        for i in range(spans.shape[0]):
+            spans[i, row, 0] = spans[i, row, 1] = spans[i, row, 2] = spans[i, row, 3] = 0
         for i in range(numbers.shape[0]):
             numbers[i, row] = np.nan
         for i in range(flags.shape[0]):
             flags[i, row] = 0
         while True:
-            pos = _skip(data, pos, stop)
+            pos = skip(data, pos, stop)
             if pos >= stop:
                 return -1, 0, 0
             field = _field(data, pos, stop, table, follows[previous + 1])
@@ -180,60 +121,76 @@ def _rows(
                 if pos < 0:
                     return -1, 0, 0
             else:
-                holds = table[field, _HOLDS]
-                if seen & (1 << field) or holds == _REFUSED:
+                holds = table[field, HOLDS]
+                if seen & (1 << field) or holds == REFUSED:
                     return -1, 0, 0
                 seen |= 1 << field
-                pos = _skip(data, pos + np.int64(table[field, _LENGTH]), stop)
+                key = pos
+                pos = skip(data, pos + np.int64(table[field, LENGTH]), stop)
                 if pos >= stop or data[pos] != 58:
                     return -1, 0, 0
-                pos = _skip(data, pos + 1, stop)
+                pos = skip(data, pos + 1, stop)
                 if pos >= stop:
                     return -1, 0, 0
-                if data[pos] == 110 and not table[field, _REQUIRED]:
+                if data[pos] == 110 and not table[field, REQUIRED]:
                     if pos + 4 > stop or data[pos + 1] != 117 or data[pos + 2] != 108 or data[pos + 3] != 108:
                         return -1, 0, 0
                     pos += 4
+                elif holds == SPAN:
+                    held |= 1 << field
+                    column = np.int64(table[field, COLUMN])
+                    end, count_of_numbers, lists = -1, 0, 0
+                    if data[pos] == 91:
+                        end, count_of_numbers, lists = list_end(data, pos, stop)
+                    if end < 0:
+                        end = pair_end(data, key, stop, grammar)
+                        if end < 0:
+                            return -1, 0, 0
+                    spans[column, row, 0] = pos
+                    spans[column, row, 1] = end
+                    spans[column, row, 2] = count_of_numbers
+                    spans[column, row, 3] = lists
+                    pos = end
                 else:
                     held |= 1 << field
-                    column = np.int64(table[field, _COLUMN])
+                    column = np.int64(table[field, COLUMN])
                     parts = 1
-                    if holds == _BOX:
+                    if holds == BOX:
                         if data[pos] != 91:
                             return -1, 0, 0
                         pos += 1
                         parts = 4
                     for part in range(parts):
-                        pos = _skip(data, pos, stop)
+                        pos = skip(data, pos, stop)
                         start = pos
                         value, whole, pos, kind = read_number(data, pos, stop, powers, fives)
                         if kind == WRONG:
                             return -1, 0, 0
-                        if holds == _ID:
+                        if holds == ID:
                             if kind != WHOLE:
                                 return -1, 0, 0
                             ids[column, row] = whole
-                        elif holds == _FLAG:
+                        elif holds == FLAG:
                             if kind != WHOLE or whole < 0 or whole > 1:
                                 return -1, 0, 0
                             flags[column, row] = whole
                         else:
-                            if holds == _BOX:
+                            if holds == BOX:
                                 boxes[row, part] = value
                             else:
                                 numbers[column, row] = value
                             if kind == SLOW:
                                 slow[hard, 0] = row
-                                slow[hard, 1] = part if holds == _BOX else 4 + column
+                                slow[hard, 1] = part if holds == BOX else 4 + column
                                 slow[hard, 2] = start
                                 slow[hard, 3] = pos
                                 hard += 1
-                        if holds == _BOX:
-                            pos = _skip(data, pos, stop)
+                        if holds == BOX:
+                            pos = skip(data, pos, stop)
                             if pos >= stop or data[pos] != (93 if part == 3 else 44):
                                 return -1, 0, 0
                             pos += 1
-            pos = _skip(data, pos, stop)
+            pos = skip(data, pos, stop)
             if pos >= stop:
                 return -1, 0, 0
             if data[pos] == 44:
@@ -247,7 +204,7 @@ def _rows(
             return -1, 0, 0
         stated[row] = held
         count += 1
-        pos = _skip(data, pos, stop)
+        pos = skip(data, pos, stop)
         if pos >= stop:
             return -1, 0, 0
         if data[pos] == 93:
@@ -297,7 +254,14 @@ def scan_rows(text: Any, start: int, layout: Layout, jobs: int = 2) -> Columns |
     return None
 
 
-_Parts = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.uint8], NDArray[np.uint16]]
+_Parts = tuple[
+    NDArray[np.int64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.uint8],
+    NDArray[np.uint16],
+    NDArray[np.int64],
+]
 
 
 def _empty(layout: Layout, rows: int) -> _Parts:
@@ -307,6 +271,7 @@ def _empty(layout: Layout, rows: int) -> _Parts:
         np.empty((len(layout.numbers), rows)),
         np.empty((len(layout.flags), rows), np.uint8),
         np.empty(rows, np.uint16),
+        np.empty((len(layout.spans), rows, 4), np.int64),
     )
 
 
@@ -314,14 +279,14 @@ def _scanner(
     text: Any, data: NDArray[np.uint8], layout: Layout, out: _Parts
 ) -> Callable[[tuple[int, int, int, int]], tuple[int, int]]:
     table, (powers, fives) = layout.table(), tables()
-    ids, boxes, numbers, flags, stated = out
+    ids, boxes, numbers, flags, stated, spans = out
 
     def scan(piece: tuple[int, int, int, int]) -> tuple[int, int]:
         bounds = readonly(np.array(piece), np.int64)
         slow = np.empty((piece[3] * (4 + len(numbers)), 4), np.int64)
         follows = np.full(len(table) + 1, -1)
         given = (data, bounds, table, grammar(), powers, fives)
-        rows, end, hard = _rows(*given, ids, boxes, numbers, flags, stated, slow, follows)
+        rows, end, hard = _rows(*given, ids, boxes, numbers, flags, stated, spans, slow, follows)
         for row, column, a, b in slow[: max(hard, 0)].tolist():
             value = float(text[a:b])
             if not np.isfinite(value):
@@ -330,7 +295,7 @@ def _scanner(
                 boxes[row, column] = value
             else:
                 numbers[column - 4, row] = value
-        _release(text, piece[0], piece[1])
+        release(text, piece[0], piece[1])
         return rows, end
 
     return scan
@@ -348,11 +313,11 @@ def _records_at_most(text: Any, data: NDArray[np.uint8], first: int, last: int, 
             str(data[first:last].data, "utf-8")
         except UnicodeDecodeError:
             return -1
-    _release(text, first, last)
+    release(text, first, last)
     return count
 
 
-def _release(text: Any, first: int, last: int) -> None:
+def release(text: Any, first: int, last: int) -> None:
     """Give the memory of a mapping's pages back; they come again from the file where they are looked at."""
     if isinstance(text, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         first = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -363,14 +328,14 @@ def _release(text: Any, first: int, last: int) -> None:
 def _move(out: _Parts, source: int, target: int, count: int) -> None:
     """Close the gap before the rows of a piece, where the one before it held fewer than its room."""
     if source != target:
-        ids, boxes, numbers, flags, stated = out
-        for rows in (ids.T, boxes, numbers.T, flags.T, stated):
+        ids, boxes, numbers, flags, stated, spans = out
+        for rows in (ids.T, boxes, numbers.T, flags.T, stated, spans.transpose(1, 0, 2)):
             rows[target : target + count] = rows[source : source + count]
 
 
 def _trimmed(out: _Parts, rows: int, end: int) -> Columns:
-    ids, boxes, numbers, flags, stated = out
-    return Columns(ids[:, :rows], boxes[:rows], numbers[:, :rows], flags[:, :rows], stated[:rows], end)
+    ids, boxes, numbers, flags, stated, spans = out
+    return Columns(ids[:, :rows], boxes[:rows], numbers[:, :rows], flags[:, :rows], stated[:rows], spans[:, :rows], end)
 
 
 def _cuts(text: Any, first: int, last: int) -> list[int]:

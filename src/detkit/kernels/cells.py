@@ -1,0 +1,111 @@
+"""Boxes of one image and class brought together: detections sorted inside their cell, cells of two tables merged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detkit.kernels._jit import jit, readonly
+
+__all__ = ["merge_cells", "sort_within"]
+
+#: Runs up to this length are sorted by insertion; longer ones are left to NumPy.
+_SHORT = 64
+
+
+@jit
+def _sort_short(key: Any, score: Any, order: Any, rank: Any, longer: Any) -> int:
+    """Sorts the rows of each run of equal keys by falling score, ties as they stand; counts the runs left alone."""
+    count = key.shape[0]
+    left = 0
+    first = 0
+    while first < count:
+        stop = first + 1
+        while stop < count and key[stop] == key[first]:
+            stop += 1
+        if stop - first > _SHORT:
+            longer[left, 0], longer[left, 1] = first, stop
+            left += 1
+        else:
+            for i in range(first + 1, stop):
+                row = order[i]
+                value = score[row]
+                k = i
+                while k > first and score[order[k - 1]] < value:
+                    order[k] = order[k - 1]
+                    k -= 1
+                order[k] = row
+        for i in range(first, stop):
+            rank[i] = i - first
+        first = stop
+    return left
+
+
+@jit
+def _merge(dt_key: Any, gt_key: Any, cell: Any, dt_start: Any, gt_start: Any) -> int:
+    """Distinct keys of two sorted columns, and where each begins in both; the ends are written behind them."""
+    d, g, count = 0, 0, 0
+    while d < dt_key.shape[0] or g < gt_key.shape[0]:
+        if g == gt_key.shape[0] or (d < dt_key.shape[0] and dt_key[d] < gt_key[g]):
+            key = dt_key[d]
+        else:
+            key = gt_key[g]
+        cell[count], dt_start[count], gt_start[count] = key, d, g
+        count += 1
+        while d < dt_key.shape[0] and dt_key[d] == key:
+            d += 1
+        while g < gt_key.shape[0] and gt_key[g] == key:
+            g += 1
+    dt_start[count], gt_start[count] = d, g
+    return count
+
+
+def sort_within(key: NDArray[np.int64], score: NDArray[np.float64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sort rows of one key by falling score, in place; ties keep their order.
+
+    Parameters
+    ----------
+    key : (D,) int64
+        Ascending: runs of equal keys are the cells.
+    score : (N,) float64
+        By row of the table; no NaN.
+    order : (D,) int64
+        Row of each place, written anew.
+
+    Returns
+    -------
+    (D,) int64
+        Rank inside the cell, 0 for the highest score.
+    """
+    rank = np.empty(len(order), np.int64)
+    longer = np.empty((len(order) // (_SHORT + 1), 2), np.int64)
+    count = _sort_short(readonly(key, np.int64), readonly(score, np.float64), order, rank, longer)
+    for first, stop in longer[:count].tolist():
+        rows = order[first:stop]
+        order[first:stop] = rows[np.argsort(-score[rows], kind="stable")]
+    return rank
+
+
+def merge_cells(
+    dt_key: NDArray[np.int64], gt_key: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Cells that hold a detection or a truth.
+
+    Parameters
+    ----------
+    dt_key, gt_key : (D,), (G,) int64
+        Ascending.
+
+    Returns
+    -------
+    cells : (C,) int64
+        Distinct keys, ascending.
+    dt_starts, gt_starts : (C + 1,) int64
+        Where each cell begins in either column; the last entry is its length.
+    """
+    most = len(dt_key) + len(gt_key)
+    cell, dt_start, gt_start = (np.empty(most + 1, np.int64) for _ in range(3))
+    count = _merge(readonly(dt_key, np.int64), readonly(gt_key, np.int64), cell, dt_start, gt_start)
+    return cell[:count].copy(), dt_start[: count + 1].copy(), gt_start[: count + 1].copy()

@@ -1,0 +1,39 @@
+"""Cells: detections sorted inside them, two tables merged; against sorting and sets in Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detkit.kernels.cells import merge_cells, sort_within
+
+
+@pytest.mark.parametrize("longest", [3, 64, 65, 200])
+def test_rows_of_a_cell_fall_in_score_and_ties_keep_their_order(longest):
+    generator = np.random.default_rng(longest)
+    sizes = np.append(generator.integers(1, longest, 20), longest)
+    key = np.repeat(np.arange(len(sizes)) * 3, sizes)
+    score = generator.integers(0, 5, len(key)) / 4
+    order = generator.permutation(len(key))
+    wanted, start = [], 0
+    for size in sizes:
+        wanted += sorted(order[start : start + size].tolist(), key=lambda row: -score[row])
+        start += size
+    rank = sort_within(key, score, order)
+    assert order.tolist() == wanted
+    assert rank.tolist() == [i for size in sizes for i in range(size)]
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 12)), st.lists(st.integers(0, 12)))
+def test_merged_cells_are_those_of_either_table(dt, gt):
+    dt, gt = sorted(dt), sorted(gt)
+    cells, dt_starts, gt_starts = merge_cells(np.array(dt, np.int64), np.array(gt, np.int64))
+    assert cells.tolist() == sorted({*dt, *gt})
+    for c, key in enumerate(cells.tolist()):
+        assert dt[dt_starts[c] : dt_starts[c + 1]] == [key] * dt.count(key)
+        assert gt[gt_starts[c] : gt_starts[c + 1]] == [key] * gt.count(key)
+    assert (dt_starts[0], gt_starts[0]) == (0, 0)
+    assert (dt_starts[-1], gt_starts[-1]) == (len(dt), len(gt))
