@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 WORKERS ?= 2
 
-.PHONY: demo test lint bench instructions docs site golden fuzz clean
+.PHONY: demo test lint bench instructions docs site golden fuzz package clean
 
 demo: $(STAMP)
 	$(BIN)/detkit demo
@@ -21,6 +21,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python tools/make_docs.py --check
 	$(BIN)/python tools/make_matrix.py --check
+	$(BIN)/python tools/make_dependencies.py --check
 
 fuzz: $(STAMP)
 	$(BIN)/python tools/fuzz_parity.py --cases 2000 --seed 0
@@ -44,6 +45,10 @@ site: $(DOCS_STAMP)
 
 golden: $(STAMP)
 	$(BIN)/python tools/make_golden.py
+
+package: $(STAMP)
+	$(BIN)/python -m hatchling build
+	$(BIN)/python -m pytest -n 0 tests/test_packaging.py
 
 clean:
 	rm -rf $(VENV) build dist site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ COMMANDS = {
     "gate": "Judge results by rules: the exit code is the verdict.",
     "compare": "Compare models on one truth: differences with intervals.",
     "report": "Write one page that shows why: curves, confusion, misses.",
-    "ci": "Write workflow, rules and baseline of a CI gate from one result.",
+    "ci": "Write workflow, rules and baseline of a CI gate.",
     "predict": "Run an ONNX detector over images.",
     "bench": "Measure a model: latency, throughput, every stage.",
     "model": "Show what an ONNX detector is, without running it.",

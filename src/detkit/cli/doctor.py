@@ -12,7 +12,7 @@ from detkit.cli import _console
 
 __all__ = ["doctor"]
 
-_CORE = ("numpy", "numba", "typer", "rich", "pillow", "pycocotools", "msgspec", "PyYAML", "defusedxml")
+_CORE = ("numpy", "numba", "llvmlite", "typer", "rich", "pillow", "pycocotools", "msgspec", "PyYAML", "defusedxml")
 _EXTRAS = {
     "onnxruntime": "cpu",
     "onnxruntime-gpu": "gpu or cuda",
@@ -22,6 +22,7 @@ _EXTRAS = {
     "av": "video",
     "pyarrow": "parquet",
     "distributed": "scale",
+    "zstandard": "zstd",
 }
 
 

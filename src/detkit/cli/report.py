@@ -114,6 +114,7 @@ def report(
         other = None if compare is None else api.compare(truth, compare, predictions, settings=plain, **drawn)
     _console.findings(result.findings)
     verdict = api.gate({"result": result}, demands) if demands else None
+    _also(result, suspects_out, relabel, suspects_limit, plots, overwrite=overwrite)
     with _console.working("drawing"):
         api.report(
             result,
@@ -127,7 +128,6 @@ def report(
             overwrite=overwrite,
         )
     _console.status(f"wrote {output}: {_console.size_of(output)}")
-    _also(result, suspects_out, relabel, suspects_limit, plots, overwrite=overwrite)
     if verdict is not None:
         raise typer.Exit(verdict.exit_code)
 

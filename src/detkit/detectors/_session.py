@@ -204,7 +204,8 @@ def _options(ort: Any, threads: int, lanes: int, spinning: bool = False) -> Any:
 def _started(ort: Any, model: str | bytes, options: Any, providers: list[Any]) -> Any:
     names = [p if isinstance(p, str) else p[0] for p in providers]
     rest = [] if "CPUExecutionProvider" in names else ["CPUExecutionProvider"]
-    return ort.InferenceSession(model, options, providers=[*providers, *rest])
+    # No fallback of ONNX Runtime's own: it prints, and another device than the one asked for is not an answer.
+    return ort.InferenceSession(model, options, providers=[*providers, *rest], enable_fallback=0)
 
 
 def _on_cpu(ort: Any, model: str | bytes, options: Any) -> Any | None:
