@@ -70,7 +70,7 @@ class _Listed:
     def preload_dlls(self) -> None:
         raise OSError("no libraries")
 
-    def InferenceSession(self, model: Any, options: Any, providers: list[Any]) -> Any:
+    def InferenceSession(self, model: Any, options: Any, providers: list[Any], enable_fallback: int) -> Any:
         names = [p if isinstance(p, str) else p[0] for p in providers]
         self.asked.append(names)
         if self.raises and "CUDAExecutionProvider" in names:
