@@ -161,11 +161,10 @@ ADDED: dict[str, dict[str, str]] = {
         f"attribute {name}": "a row has all marks or none: 0 where it is not known, counted"
         for name in ("blur", "expression", "illumination", "occlusion", "pose")
     },
-    "yolo": {"polygons": "masks are traced"},
+    "yolo": {"polygons": "masks are traced", "info": "data.yaml states the shape of keypoints"},
 }
 #: (source, target, what) -> a loss that is not said, and why. Each is a fault to mend.
-SILENT: dict[tuple[str, str, str], str] = {
-}
+SILENT: dict[tuple[str, str, str], str] = {}
 #: (target, or None for any; words of a loss) -> why it is said though what is compared here comes back.
 SAID_ANYWAY: dict[tuple[str | None, str], str] = {
     ("widerface", "marks that are not stated"): "marks are written as 0: see what a format adds",

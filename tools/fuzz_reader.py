@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ import numpy as np
 
 from detkit.errors import DetkitError
 from detkit.formats import ReadOptions, _coco_scan, coco
-from detkit.kernels import json_rows
+from detkit.kernels import json_outlines, json_rows
 
 OPTIONS = ReadOptions(with_shapes=False, with_extra=False, read_sizes=False, jobs=2)
+WITH_SHAPES = replace(OPTIONS, with_shapes=True)
 NEVER = 1 << 60
 SPACES = ("", "", "", " ", "\n", "\t", "\r\n", "  ")
 NUMBERS = (
@@ -43,6 +44,16 @@ ODD_VALUES = (
 UNKNOWN = (
     '"x"', '"segmentation"', '"attributes"', '"keypoints"', '"is_group_of"', '"is_oriented"', '"ignore"', '"score"',
     '"a\\u0062c"', '"é"', '""', '"bbox2"', '"i"', '"image"', '"annotations"', '"num_keypoints"', '"b\\"x"',
+)  # fmt: skip
+#: Masks of 3 x 4 pixels that are sound, then some that are not, or are written in a way of their own.
+COUNTS = ('"0<"', '"237"', '"<"', '"12301"', '"0122O2"', '"\\\\0"')
+ODD_MASKS = (
+    '{"size":[3,4],"counts":[2,3,7]}', '{"size":[3,4],"counts":[2,3,8]}', '{"size":[3,4],"counts":"0\\u003c"}',
+    '{"size":[3,4],"counts":"0="}', '{"size":[3],"counts":"<"}', '{"size":[3,4.0],"counts":"<"}', '{"size":[3,4]}',
+    '{"size":[3,4],"counts":"<","more":[1]}', '{"size":[3,4],"size":[4,3],"counts":"<"}', '{"counts":""}',
+    '{"size":[0,0],"counts":""}', '{"size":[-3,4],"counts":"<"}', '{"size":[3,4],"counts":null}',
+    '{"size":[3,4],"counts":"\\\\"}', '{"size":[3,4],"counts":"é"}', '{"size":[03,4],"counts":"<"}',
+    '{"size":[4294967296,4],"counts":"<"}', '{"size":[3,4],"counts":"<",}', '{"size":[3,4] "counts":"<"}',
 )  # fmt: skip
 LIBRARY_VALUES = (
     "[[1,2],[3.5,4e1]]",
@@ -62,6 +73,7 @@ class _Case:
     def __init__(self, seed: str) -> None:
         self.random = random.Random(seed)
         self.oddity = self.random.choice((0.0, 0.0, 0.005, 0.03))
+        self.is_unboxed = self.random.random() < 0.2
 
     def odd(self) -> bool:
         return self.random.random() < self.oddity
@@ -113,13 +125,39 @@ class _Case:
         space = self.space()
         return "[" + space + f"{space},{space}".join(items) + space + "]"
 
+    def numbers(self, count: int) -> str:
+        space = self.space()
+        numbers = (self.random.choice(ODD_VALUES) if self.odd() else self.number() for _ in range(count))
+        return "[" + space + f"{space},".join(numbers) + space + "]"
+
+    def keypoints(self) -> str:
+        return self.numbers(3 * self.random.choice((0, 1, 2)) if not self.odd() else self.random.randint(0, 7))
+
+    def outline(self) -> str:
+        if self.odd():
+            return self.random.choice((*ODD_VALUES, *ODD_MASKS, *LIBRARY_VALUES))
+        if self.random.random() < 0.5:
+            rings = [self.numbers(2 * self.random.randint(0, 4)) for _ in range(self.random.choice((0, 1, 1, 2)))]
+            return self.list(rings)
+        if self.random.random() < 0.1:
+            return ODD_MASKS[0]
+        size = f"[{self.space()}3{self.space()},{self.space()}4{self.space()}]"
+        pairs = [('"size"', size), ('"counts"', self.random.choice(COUNTS))]
+        return self.braces(pairs if self.random.random() < 0.7 else pairs[::-1])
+
+    def outlines(self) -> list[tuple[str, str]]:
+        """Pairs that only the reading with shapes looks into."""
+        pairs = [('"segmentation"', self.outline), ('"keypoints"', self.keypoints)]
+        return [(key, self.value(make)) for key, make in pairs if self.random.random() < 0.5]
+
     def results(self) -> str:
         return self.list([self.record(self.result()) for _ in range(self.random.choice((1, 2, 3, 8)))])
 
     def result(self) -> list[tuple[str, str]]:
         score = self.value(lambda: f"{self.random.random():.{self.random.choice((2, 4, 17))}f}")
         ids = [('"image_id"', self.whole(9)), ('"category_id"', self.whole(4))]
-        return [*ids, ('"bbox"', self.value(self.box)), ('"score"', score)]
+        boxes = [] if self.is_unboxed else [('"bbox"', self.value(self.box))]
+        return [*ids, *boxes, ('"score"', score), *self.outlines()]
 
     def truth(self) -> str:
         images = [self.record(self.image(i)) for i in range(self.random.randint(0, 4))]
@@ -149,8 +187,10 @@ class _Case:
         pairs += [('"category_id"', self.whole(4)), ('"bbox"', self.value(self.box))]
         pairs.append(('"area"', self.value(self.number)))
         pairs.append(('"iscrowd"', self.value(lambda: self.random.choice("001"))))
-        if self.random.random() < 0.3:
+        if self.random.random() < 0.2:
             pairs.append(('"segmentation"', self.value(lambda: self.random.choice(LIBRARY_VALUES))))
+        elif self.random.random() < 0.5:
+            pairs += [*self.outlines(), ('"num_keypoints"', self.whole(17))]
         return pairs
 
     def bytes(self, kind: str) -> bytes:
@@ -191,11 +231,11 @@ def seen(value: Any) -> Any:
     return {k: seen(v) for k, v in value.items()} if hasattr(value, "items") else repr(value)
 
 
-def outcome(read: Callable[..., Any], path: Path, threshold: int) -> Any:
+def outcome(read: Callable[..., Any], path: Path, threshold: int, options: ReadOptions = OPTIONS) -> Any:
     """What a reader makes of a file: its table, or its error."""
     _coco_scan._WORTHWHILE = threshold
     try:
-        return seen(read(path, OPTIONS))
+        return seen(read(path, options))
     except DetkitError as error:
         return type(error).__name__, str(error)
 
@@ -207,21 +247,24 @@ def compare(seed: str, folder: Path, counts: Counter[str]) -> str | None:
     text = case.bytes(kind)
     path = folder / "case.json"
     path.write_bytes(text)
-    json_rows._PIECE = case.random.choice((30, 200, 1 << 21))
+    json_rows._PIECE = json_outlines._PIECE = case.random.choice((30, 200, 1 << 21))
     read = coco.read if kind == "truth" else coco.read_detections
     scan = getattr(_coco_scan, f"scan_{kind}")
-    _coco_scan._WORTHWHILE = 0
-    scanned = scan(text, str(path), 1) is not None
-    fast, slow = outcome(read, path, 0), outcome(read, path, NEVER)
-    how = "scanned" if scanned else "left to the library" if isinstance(slow, dict) else "refused by both"
-    counts[f"{kind}: {how}"] += 1
-    return None if fast == slow else f"{kind}:\n  scanner {str(fast)[:2000]}\n  library {str(slow)[:2000]}"
+    for name, options in (("", OPTIONS), (" with shapes", WITH_SHAPES)):
+        _coco_scan._WORTHWHILE = 0
+        scanned = scan(text, str(path), 1, with_shapes=options.with_shapes) is not None
+        fast, slow = outcome(read, path, 0, options), outcome(read, path, NEVER, options)
+        how = "scanned" if scanned else "left to the library" if isinstance(slow, dict) else "refused by both"
+        counts[f"{kind}{name}: {how}"] += 1
+        if fast != slow:
+            return f"{kind}{name}:\n  scanner {str(fast)[:2000]}\n  library {str(slow)[:2000]}"
+    return None
 
 
 def run(cases: int, seed: int) -> tuple[Counter[str], str | None, bytes]:
     """Compare so many files; which way they went, the first difference, and the file that showed it."""
     counts: Counter[str] = Counter()
-    held = _coco_scan._WORTHWHILE, json_rows._PIECE
+    held = _coco_scan._WORTHWHILE, json_rows._PIECE, json_outlines._PIECE
     try:
         with tempfile.TemporaryDirectory(prefix="detkit-fuzz-") as folder:
             for number in range(cases):
@@ -229,7 +272,7 @@ def run(cases: int, seed: int) -> tuple[Counter[str], str | None, bytes]:
                 if different is not None:
                     return counts, f"case {seed}:{number}, {different}", (Path(folder) / "case.json").read_bytes()
     finally:
-        _coco_scan._WORTHWHILE, json_rows._PIECE = held
+        _coco_scan._WORTHWHILE, json_rows._PIECE, json_outlines._PIECE = held
     return counts, None, b""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EMPTY", "Ragged", "Shapes", "freeze", "id_array", "offsets_of"]
+__all__ = ["EMPTY", "Ragged", "RleColumns", "Shapes", "freeze", "id_array", "offsets_of"]
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
@@ -82,10 +82,73 @@ class Ragged:
 
     def take(self, index: NDArray[np.int64]) -> Ragged:
         """The rows at these positions, in this order."""
+        if _is_whole(index, len(self)):
+            return self
         lengths = self.lengths()[index]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         source = np.repeat(self.offsets[:-1][index] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Ragged(offsets, self.values[source])
+
+
+class RleColumns(Mapping[int, Mapping[str, Any]]):
+    """Masks of some rows of a table, as `Shapes.rle` holds them: a dictionary is made only where one is asked for.
+
+    Parameters
+    ----------
+    rows : (M,) int64
+        Ascending.
+    sizes : (M, 2) int64
+        Height and width in pixels.
+    starts, lengths : (M,) int64
+        The compressed runs of mask i are `counts[starts[i]:starts[i] + lengths[i]]`.
+    counts : (B,) uint8
+        ASCII.
+    others : mapping of int to mapping
+        Masks of other rows that are written differently.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        counts: NDArray[np.uint8],
+        others: Mapping[int, Mapping[str, Any]] = EMPTY,
+    ) -> None:
+        self.rows, self.sizes, self.others = freeze(rows, np.int64), freeze(sizes, np.int64), others
+        self.starts, self.lengths = freeze(starts, np.int64), freeze(lengths, np.int64)
+        self.counts = freeze(counts, np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.others)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([*self.rows.tolist(), *self.others])
+
+    def __getitem__(self, row: int) -> Mapping[str, Any]:
+        at = int(self.places(np.array([row]))[0])
+        if at < 0:
+            return self.others[row]
+        start = int(self.starts[at])
+        counts = self.counts[start : start + int(self.lengths[at])].tobytes().decode("ascii")
+        return {"size": self.sizes[at].tolist(), "counts": counts}
+
+    def places(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where these rows stand in the columns, -1 where they do not."""
+        if not len(self.rows):
+            return np.full(len(index), -1, np.int64)
+        at = np.minimum(np.searchsorted(self.rows, index), len(self.rows) - 1)
+        return np.asarray(np.where(self.rows[at] == index, at, -1), dtype=np.int64)
+
+    def take(self, index: NDArray[np.int64]) -> RleColumns:
+        """The masks of these rows, numbered anew in this order; no run is moved."""
+        at = self.places(index)
+        rows = np.flatnonzero(at >= 0)
+        at = at[rows]
+        missing = index.tolist() if self.others else ()
+        others = {new: self.others[old] for new, old in enumerate(missing) if old in self.others}
+        return RleColumns(rows, self.sizes[at], self.starts[at], self.lengths[at], self.counts, others or EMPTY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +217,16 @@ class Shapes:
     def take(self, index: NDArray[np.int64]) -> Shapes:
         """The rows at these positions, in this order."""
         rle: Mapping[int, Mapping[str, Any]] = EMPTY
-        if self.rle:
+        if isinstance(self.rle, RleColumns):
+            rle = self.rle.take(index)
+        elif self.rle:
             rle = {new: self.rle[int(old)] for new, old in enumerate(index) if int(old) in self.rle}
         return Shapes(self.kind[index], self.rings.take(index), self.points.take(index), rle)
+
+
+def _is_whole(index: NDArray[np.int64], count: int) -> bool:
+    """Whether these are all positions in their order."""
+    return len(index) == count and bool((index == np.arange(count)).all())
 
 
 def offsets_of(image_index: NDArray[np.int64], images: int) -> NDArray[np.int64]:

@@ -136,6 +136,24 @@ def test_classes_without_truth_are_counted(tmp_path: Path) -> None:
     check(truth, predictions, unmapped="ignore")
 
 
+@pytest.mark.parametrize("kind", ["DK710", "DK711", "DK712"])
+def test_misread_rows_are_told(tmp_path: Path, kind: str) -> None:
+    truth, predictions = random_case(tmp_path, 8, images=40, extra=3)
+    rows = json.loads(predictions.read_text(encoding="utf-8"))
+    for row in rows:
+        x, y, w, h = row["bbox"]
+        if kind == "DK710":
+            row["bbox"] = [x / 200, y / 200, w / 200, h / 200]
+        if kind == "DK711":
+            row["bbox"] = [x + 70, y + 70, min(x + 70 + w, 200), min(y + 70 + h, 200)]
+    written(tmp_path, "dt.json", rows * 2 if kind == "DK712" else rows)
+    one = api.evaluate(truth, predictions)
+    assert kind in {f.code for f in one.findings}, "the case is read as it was meant"
+    check(truth, predictions, (1, 4, 50))
+    folder = in_parquet(predictions, tmp_path / "parquet", 40)
+    check(truth, folder, (3,))
+
+
 def test_shifted_class_ids_are_told(tmp_path: Path) -> None:
     truth, predictions = random_case(tmp_path, 5, images=40, shift=1)
     document = json.loads(truth.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from detkit.errors import InputError
+from detkit.files import refuse_special
 from detkit.findings import plural
 from detkit.reports import DrawnBox, Gallery, Picture
 
@@ -239,6 +240,7 @@ def _load(path: str, region: Region | None, side: int) -> tuple[str, tuple[int, 
     from PIL import Image, ImageOps
 
     try:
+        refuse_special(path)
         with Image.open(path) as opened:
             if region is None:
                 opened.draft("RGB", (2 * side, 2 * side))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
+from detkit.files import refuse_special
 from detkit.findings import Finding, Loss
 from detkit.tables import Dataset, Images
 
@@ -54,6 +55,7 @@ def displayed(path: str | Path) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            refuse_special(path)
             with Image.open(path) as image:
                 image.load()
                 turned = ImageOps.exif_transpose(image)
@@ -69,6 +71,7 @@ def _size(path: str) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            refuse_special(path)
             with Image.open(path) as image:
                 width, height = image.size
                 return (height, width) if image.getexif().get(_ORIENTATION) in _TURNED else (width, height)

@@ -1,4 +1,4 @@
-"""The middle of a prediction: the images left, on the devices."""
+"""The middle of a prediction: the images left, on the devices, or wherever somebody else answers them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from detkit.api.chunking import Elsewhere, tasks_of
+from detkit.errors import UsageError
 
 if TYPE_CHECKING:
     from detkit.detectors import Detector, Parts, Pictures, Request
@@ -30,6 +33,7 @@ class Run:
     detector: Detector | None
     pictures: Pictures
     progress: Report | None
+    elsewhere: Elsewhere | None = None
 
     def answered(
         self, folder: Path, state: Mapping[str, Any], *, resume: bool, overwrite: bool
@@ -63,14 +67,22 @@ class Run:
         return parts, resumed, time.perf_counter() - started
 
     def _chunk(self, batch: int) -> int:
-        """Images a chunk: whole batches, and enough chunks for every device to have some."""
-        share = len(self.pictures) // (batch * _CHUNKS_A_DEVICE * len(self.devices))
+        """Images a chunk: whole batches, and enough chunks for every device and every task to have some."""
+        tasks = 0 if self.elsewhere is None else self.elsewhere.tasks
+        share = len(self.pictures) // (batch * max(_CHUNKS_A_DEVICE * len(self.devices), tasks))
         return batch * max(1, min(share, -(-_CHUNK // batch)))
 
     def _work(self, parts: Parts, pending: Sequence[int], report: Callable[[int], None]) -> None:
         from detkit import detectors
 
         detector, self.detector = self.detector, None
+        if self.elsewhere is not None:
+            if len(self.devices) > 1:
+                raise UsageError("several devices in one process, and the work goes elsewhere", hint="name one device")
+            del detector
+            given = (self.request, self.devices[0], self.pictures, parts, pending)
+            self.elsewhere.run(tasks_of(*given, self.elsewhere.tasks), report)
+            return
         if len(self.devices) == 1 and detector is not None:
             detectors.run_chunks(detector, self.pictures, parts, pending, report)
             return

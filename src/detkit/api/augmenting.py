@@ -153,10 +153,11 @@ def augment(
         raise UsageError(f"{target}: one file has no room for images", hint="name a folder")
     if preview is not None:
         files.refuse_existing(Path(preview), overwrite=overwrite)
-    home = None if dry_run else files.check_target(target, overwrite=overwrite).parent
+    if not dry_run:
+        files.check_target(target, overwrite=overwrite)
     dataset, findings, losses = _pixels.fitting(dataset, workers)
     dataset = _in_pixels(dataset)
-    with tempfile.TemporaryDirectory(prefix=".detkit-augment.", dir=home) as scratch:
+    with tempfile.TemporaryDirectory(prefix="detkit-") if dry_run else files.scratch_folder(target) as scratch:
         work = _Work(dataset, settings, steps, Path(scratch))
         made = list(_pixels.in_threads(work.one, work.tasks(), workers, progress))
         broken = [m for m in made if isinstance(m, Finding)]

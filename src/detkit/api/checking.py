@@ -109,7 +109,7 @@ def check(
     baseline : path-like or mapping, optional
         An earlier result (`detkit.check/1`): only what is new is kept.
     **read_options
-        Fields of `ReadOptions`.
+        Fields of `ReadOptions`. Unknown fields are not read: no check looks at them.
 
     Returns
     -------
@@ -132,8 +132,9 @@ def check(
     chosen = checks.select(settings.select, settings.ignore)
     _known_severities(settings.severity)
     known = None if baseline is None else read_baseline(baseline)
+    wanted = {"with_extra": False, "find_images": True, **read_options}
     try:
-        dataset = source if isinstance(source, Dataset) else read(source, format=format, **read_options)
+        dataset = source if isinstance(source, Dataset) else read(source, format=format, **wanted)
     except InputError as error:
         if isinstance(source, Dataset) or not Path(source).exists() or _is_about_options(error, source):
             raise

@@ -1,141 +1,129 @@
-"""Predictions chunk by chunk: chunk i of n (i from 1) runs some of the images, and chunks are joined in their order."""
+"""Predictions whose chunks of images somebody else answers: on other machines, into a folder that all of them see.
+
+The process that was asked looks at model and images, deals chunks out and writes the target from what lies in the
+folder then, exactly as it does where it answers all of them itself.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
+from detkit.errors import UsageError
 
-from detkit import files, formats
-from detkit.api._shard_input import joined_tables
-from detkit.api._sources import Source, source_of
-from detkit.api.predicting import PredictSettings, predict
-from detkit.api.tables import write
-from detkit.errors import InputError, UsageError
-from detkit.tables import Dataset, Detections, Images, freeze
+if TYPE_CHECKING:
+    from detkit.detectors import Parts, Pictures, Request
 
-__all__ = ["join_chunks", "predict_chunk", "refuse_uncut"]
+__all__ = ["Elsewhere", "Task", "answer", "tasks_of"]
 
 
-def refuse_uncut(settings: PredictSettings, target: str | Path, *, overwrite: bool) -> None:
-    """Raise where images cannot be cut into chunks, or the target may not be written: before any work is done.
+@dataclass(frozen=True)
+class Task:
+    """Chunks of images that one process answers; plain values and paths: it travels.
 
     Parameters
     ----------
-    settings : PredictSettings
-    target : path-like
-    overwrite : bool
+    request : Request
+        With the batch of the process that was asked, so that images meet in the same batches.
+    device : str
+    pictures : Pictures
+        Of the whole run; images of other tasks have neither name nor path.
+    parts : Parts
+        The folder that answers are written to.
+    chunks : tuple of int
+    """
+
+    request: Request
+    device: str
+    pictures: Pictures
+    parts: Parts
+    chunks: tuple[int, ...]
+
+    @property
+    def images(self) -> int:
+        """How many images it has."""
+        return sum(len(self.parts.members(n)) for n in self.chunks)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Who answers the chunks of a run instead of this process.
+
+    Parameters
+    ----------
+    run : callable
+        Has each task answered (see `answer`), wherever it likes and again where a worker died; is told what to call
+        with the images answered since the last call.
+    tasks : int
+        Into how many tasks the images are cut, as far as they go.
+    folder : Path, optional
+        Where answers are kept until all are there; by default beside the target.
+    """
+
+    run: Callable[[Sequence[Task], Callable[[int], None]], None]
+    tasks: int
+    folder: Path | None = None
+
+
+def tasks_of(
+    request: Request, device: str, pictures: Pictures, parts: Parts, chunks: Sequence[int], count: int
+) -> list[Task]:
+    """These chunks as so many tasks or fewer, in order.
+
+    Parameters
+    ----------
+    request : Request
+    device : str
+    pictures : Pictures
+    parts : Parts
+    chunks : sequence of int
+        Those without an answer yet.
+    count : int
+
+    Returns
+    -------
+    list of Task
 
     Raises
     ------
     UsageError
-        A truth in memory, which does not travel.
-    OutputError
-        The target exists.
-    MissingExtraError
-        Chunks are written as Parquet.
+        Frames of videos.
     """
-    if isinstance(settings.truth, Dataset):
-        raise UsageError("the truth is a table in memory, expected a path: paths travel, not data")
-    formats.require("parquet")
-    files.refuse_existing(Path(target), overwrite=overwrite)
+    if pictures.frames:
+        raise UsageError("frames of a video are not dealt out", hint="save them first: `detkit frames`")
+    total = len(chunks)
+    cuts = [chunks[total * n // count : total * (n + 1) // count] for n in range(count)]
+    return [Task(request, device, _only(pictures, parts, own), parts, tuple(own)) for own in cuts if own]
 
 
-def predict_chunk(
-    model: str | Path, images: str | Path, chunk: tuple[int, int], target: str | Path, settings: PredictSettings
-) -> bool:
-    """Whether the chunk has images; its answers are in the target then, as Parquet.
+def answer(task: Task) -> None:
+    """Answer a task: its chunks lie in the folder then; a chunk that an earlier try left is replaced by the same.
 
     Parameters
     ----------
-    model, images : path-like
-    chunk : (int, int)
-        Number from 1, and count.
-    target : path-like
-        Replaced where an earlier try left it.
-    settings : PredictSettings
-
-    Returns
-    -------
-    bool
-    """
-    source = source_of(images, settings)
-    if source.pictures.frames:
-        raise UsageError("frames of a video are not cut into chunks", hint="save them first: `detkit frames`")
-    number, count = chunk
-    total = len(source.pictures)
-    own = np.arange(total * (number - 1) // count, total * number // count)
-    if not len(own):
-        return False
-    Path(target).unlink(missing_ok=True)
-    if source.truth is not None:
-        part = _with_paths(source).take_images(own)
-        predict(model, part, target, replace(settings, truth=None, split="all"), format="parquet")
-        return True
-    with tempfile.TemporaryDirectory(prefix="detkit-") as scratch:
-        listed = Path(scratch) / "images.txt"
-        paths = [str(Path(source.pictures.paths[i] or "").absolute()) for i in own.tolist()]
-        listed.write_text("\n".join(paths) + "\n", encoding="utf-8")
-        predict(model, listed, target, settings, format="parquet")
-    return True
-
-
-def join_chunks(
-    chunks: Sequence[str | Path],
-    images: str | Path,
-    target: str | Path,
-    settings: PredictSettings,
-    *,
-    format: str | None = None,
-    overwrite: bool = False,
-) -> Detections:
-    """The answers of all chunks, written to the target with the images' own names and ids.
-
-    Parameters
-    ----------
-    chunks : sequence of path-like
-        In order.
-    images : path-like
-    target : path-like
-    settings : PredictSettings
-    format : str, optional
-    overwrite : bool
-
-    Returns
-    -------
-    Detections
+    task : Task
 
     Raises
     ------
+    UsageError
+        The device does not start.
     InputError
-        Images came or went meanwhile.
+        The model cannot be read here.
     """
-    source = source_of(images, settings)
-    tables = [formats.read_detections(path, "parquet") for path in chunks]
-    joined = joined_tables(tables)
-    total = len(source.pictures)
-    if len(joined.images) != total:
-        found = f"{len(joined.images)} images were run and there are {total}"
-        raise InputError(f"{found}: they changed meanwhile", path=images)
-    joined = replace(joined, images=_named(joined.images, source), source_row=freeze(np.arange(len(joined))))
-    options: dict[str, Any] = {"format": format, "overwrite": overwrite}
-    write(joined, target, **options)
-    return joined
+    from detkit import detectors
+
+    device = detectors.parse_device(task.device)[0]
+    detector = detectors.open_detector(task.request, device)
+    detectors.run_chunks(detector, task.pictures, task.parts, task.chunks, lambda count: None)
 
 
-def _with_paths(source: Source) -> Dataset:
-    """The dataset with the image files that were found for it."""
-    truth = source.truth
-    assert truth is not None
-    return replace(truth, images=replace(truth.images, paths=source.pictures.paths))
-
-
-def _named(images: Images, source: Source) -> Images:
-    """A dataset's images keep their ids; others are numbered through."""
-    if source.truth is not None:
-        return images
-    return replace(images, ids=freeze(np.arange(1, len(images) + 1)), file_names=source.pictures.names)
+def _only(pictures: Pictures, parts: Parts, chunks: Sequence[int]) -> Pictures:
+    """The pictures with names and whole paths of these chunks alone."""
+    names, paths = [""] * len(pictures), [None] * len(pictures)  # type: tuple[list[str], list[str | None]]
+    for n in chunks:
+        for i in parts.members(n):
+            path = pictures.paths[i]
+            names[i], paths[i] = pictures.names[i], None if path is None else str(Path(path).absolute())
+    return replace(pictures, names=tuple(names), paths=tuple(paths), findings=())

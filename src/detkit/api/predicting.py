@@ -22,6 +22,7 @@ from detkit.findings import Finding, Loss, plural
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
+    from detkit.api.chunking import Elsewhere
     from detkit.detectors import Request
 
 __all__ = ["PROFILES", "PredictSettings", "Prediction", "devices_of", "names_of", "predict", "request_of"]
@@ -210,6 +211,7 @@ def predict(
     shard_rows: int | None = None,
     progress: Report | None = None,
     announce: Callable[[Sequence[str]], None] | None = None,
+    elsewhere: Elsewhere | None = None,
     **changes: Any,
 ) -> Prediction:
     """Run an ONNX detector over images.
@@ -234,6 +236,8 @@ def predict(
         Is called with (images answered, images in all).
     announce : callable, optional
         Is called once, before the first image, with lines that say what was assumed.
+    elsewhere : Elsewhere, optional
+        Who answers the images instead of this process.
     **changes
         Fields of `PredictSettings`.
 
@@ -279,9 +283,9 @@ def predict(
         announce([*facts[1], f"{plural(len(source.pictures), 'image')}, {where_of(devices, detector)}"])
     used = (detector.session.device, detector.session.provider)
     with tempfile.TemporaryDirectory(prefix="detkit-") as scratch:
-        folder = detectors.part_folder(Path(scratch) / "run" if target is None else target)
+        folder = _part_folder(target, Path(scratch), elsewhere)
         with detectors.locked(folder):
-            run = Run(devices, request, detector, source.pictures, progress)
+            run = Run(devices, request, detector, source.pictures, progress, elsewhere)
             del detector
             state = {"model": facts[0]["sha256"], "images": source.pictures.digest(), **record}
             parts, resumed, seconds = run.answered(folder, state, resume=resume, overwrite=overwrite)
@@ -297,6 +301,16 @@ def predict(
         *written,
         *(found, done.losses),
     )
+
+
+def _part_folder(target: str | Path | None, scratch: Path, elsewhere: Elsewhere | None) -> Path:
+    """Where the answers are kept until all are there."""
+    from detkit import detectors
+
+    place = scratch / "run" if target is None else Path(target)
+    if elsewhere is not None:
+        place = (elsewhere.folder or place.parent).absolute() / place.name
+    return detectors.part_folder(place)
 
 
 def devices_of(device: str | Sequence[str]) -> list[str]:

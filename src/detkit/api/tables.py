@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from detkit import formats
+from detkit.api.converting import placeholder_findings
 from detkit.errors import InputError, InvalidRowsError, UsageError
 from detkit.findings import Finding, Loss
 from detkit.formats import ReadOptions, WriteOptions
@@ -178,16 +179,19 @@ def convert(
     if truth is not None:
         reference = truth if isinstance(truth, Dataset) else read(truth, **options)
         options |= {"reference_images": reference.images}
+    name = to or formats.format_of_target(target, kind) or ""
+    options.setdefault("unpack_images", _places_images(name, dict(write_options or {}).get("place_images")))
     table: Table = read(source, kind=kind, format=source_format, **options)
     source_name = table.source.format if table.source else source_format
     findings = list(table.findings)
     losses: list[Loss] = []
+    if isinstance(table, Dataset):
+        findings += placeholder_findings(table, name)
     if isinstance(table, Detections) and reference is not None:
         table, more = _in_terms_of(table, reference)
         findings += more
     if clip or drop_invalid:
         table, losses = _tidy(table, clip, drop_invalid)
-    name = to or formats.format_of_target(target, kind) or ""
     losses += write(
         table, target, format=name or None, overwrite=overwrite, dry_run=dry_run, **dict(write_options or {})
     )
@@ -321,6 +325,13 @@ def keep_apart(source: str | Path, target: str | Path) -> None:
         raise UsageError(f"{target}: the target is the source or holds it", hint="write to another place")
     if here in there.parents and here.is_dir():
         raise UsageError(f"{target}: the target lies inside the source {source}", hint="write beside it, not into it")
+
+
+def _places_images(format: str, mode: str | None) -> bool:
+    """Whether images are written beside the labels: as asked for, else where the format's layout has them."""
+    if mode is None:
+        return format in formats.names() and formats.capabilities(format).carries_images
+    return mode != "leave"
 
 
 def _in_terms_of(detections: Detections, truth: Dataset) -> tuple[Detections, list[Finding]]:

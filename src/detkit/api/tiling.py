@@ -98,9 +98,9 @@ def tile(
     if with_pixels:
         dataset, findings, losses = _pixels.fitting(dataset, jobs)
     tiles = cut(dataset, settings)
-    target_folder = Path(target)
-    scratch_home = None if dry_run else files.check_target(target, overwrite=overwrite).parent
-    with tempfile.TemporaryDirectory(prefix=f".{target_folder.name[:80]}.", dir=scratch_home) as scratch:
+    if not dry_run:
+        files.check_target(target, overwrite=overwrite)
+    with tempfile.TemporaryDirectory(prefix="detkit-") if dry_run else files.scratch_folder(target) as scratch:
         if with_pixels and not dry_run:
             tiles, broken = _with_pixels(tiles, dataset.images, Path(scratch), quality, jobs, progress)
             findings += broken

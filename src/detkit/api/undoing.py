@@ -53,6 +53,11 @@ def bundle_path(source: str | Path, edits: Iterable[tuple[str, bytes]]) -> Path:
     source : path-like
     edits : iterable of (str, bytes)
         Files and their new content.
+
+    Returns
+    -------
+    Path
+        It need not exist.
     """
     edits, place = list(edits), Path(os.path.abspath(source))  # noqa: PTH100
     real = [os.path.realpath(path) for path, _ in edits]

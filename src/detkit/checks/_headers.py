@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, NamedTuple
 
 from detkit.caches import cache_folder
@@ -100,6 +101,8 @@ class Headers:
             stat = os.stat(path)  # noqa: PTH116
         except OSError as error:
             return Header(problem=f"cannot be read: {error.strerror or error}"), False
+        if not S_ISREG(stat.st_mode):
+            return Header(problem="cannot be read: not a regular file"), False
         stamp = (stat.st_size, stat.st_mtime_ns)
         known = self._known.get(path)
         if known is not None and known[0] == stamp and (known[1].decoded or not decode):
@@ -154,7 +157,9 @@ def _read(path: str, size: int, decode: bool) -> Header:
                     bytes=size,
                 )
                 return header._replace(broken=_decode(image), decoded=True) if decode else header
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         reason = str(error).replace(f"'{path}'", "it").replace(path, "it")
         return Header(problem=f"not a readable image: {reason}", bytes=size, decoded=decode)
 
@@ -174,7 +179,9 @@ def _decode(image: Any) -> str:
     """What keeps the pixels from being decoded; empty where nothing does."""
     try:
         image.load()
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
         return str(error) or type(error).__name__
     return ""
 

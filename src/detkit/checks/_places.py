@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from detkit import formats
+from detkit import files, formats
 from detkit.tables import Dataset
 
 __all__ = ["Places", "label_file"]
@@ -93,7 +93,7 @@ class Places:
     def _kept_lines(self, file: str) -> list[tuple[int | None, int | None]]:
         """(line, index of the object) of each row of a label file that the reader kept."""
         try:
-            content = Path(file).read_bytes()
+            content = files.read_small(file)
         except OSError:
             return []
         gone = self._left_out.get(file, set())

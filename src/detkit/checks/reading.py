@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from detkit.checks._base import Code, Context
 from detkit.checks._repeated import is_made_again
+from detkit.evaluation.quirks import unheeded_ignores
 from detkit.findings import Finding
 from detkit.tables import Dataset
 
@@ -45,7 +46,7 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
     own = {code.code for code in CODES}
     shown: defaultdict[str, int] = defaultdict(int)
     rest: defaultdict[str, int] = defaultdict(int)
-    for finding in dataset.findings:
+    for finding in (*dataset.findings, *unheeded_ignores(dataset)):
         if is_made_again(finding) or finding.code not in own | {"DK103", "DK401"}:
             continue
         shown[finding.code] += 1

@@ -168,6 +168,9 @@ def _write(stream: TextIO, text: str) -> None:
         stream.flush()
     except BrokenPipeError as error:
         raise OutputClosedError from error
+    except OSError as error:
+        error.filename = error.filename or stream.name.strip("<>")
+        raise
 
 
 def _paint(text: str, colour: str) -> str:

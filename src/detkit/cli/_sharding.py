@@ -1,8 +1,8 @@
-"""`--shard`, `--shards` and `--scheduler` of `detkit eval`: one shard to a file, or all of them to one result."""
+"""`--shard` and `--shards` of `detkit eval`: a shard to a file, or all to one result; `--scheduler` of any command."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +13,20 @@ from detkit.cli._write import check_outputs
 from detkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from detkit.api import Conversion, Prediction
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["FolderOption", "SchedulerOption", "ShardOption", "ShardsOption", "WorkersOption", "score", "write_shard"]
+__all__ = [
+    "FolderOption",
+    "SchedulerOption",
+    "ShardOption",
+    "ShardsOption",
+    "WorkersOption",
+    "convert",
+    "predict",
+    "score",
+    "write_shard",
+]
 
 ShardOption = Annotated[
     str | None, typer.Option("--shard", help="i/n: score shard i of n and write a part to -o, for merge-results.")
@@ -24,10 +35,10 @@ ShardsOption = Annotated[
     int | None, typer.Option("--shards", min=1, help="Score in so many shards: memory holds one of them at a time.")
 ]
 SchedulerOption = Annotated[
-    str | None, typer.Option("--scheduler", help="Dask that runs the shards: local, or an address such as tcp://...")
+    str | None, typer.Option("--scheduler", help="Dask that runs the work: local, or an address such as tcp://...")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes that score shards at a time (with --shards).")
+    int | None, typer.Option("--workers", min=1, help="Processes that work at a time (with --scheduler, or --shards).")
 ]
 FolderOption = Annotated[
     Path | None, typer.Option("--shard-folder", help="Where parts are kept: a folder that all machines see.")
@@ -102,3 +113,43 @@ def score(
     from detkit.api import sharding
 
     return sharding.evaluate_in_shards(truth, predictions, shards, settings, processes=workers or 1)
+
+
+def predict(
+    *given: Any,
+    scheduler: str | None,
+    workers: int | None,
+    folder: Path | None,
+    **options: Any,
+) -> Prediction:
+    """Predictions made by this process or by Dask; `given` and `options` are those of `detkit.api.predict`."""
+    if scheduler is None:
+        from detkit import api
+
+        _refuse_alone(workers, folder)
+        return api.predict(*given, **options)
+    from detkit import scale
+
+    found: Prediction = scale.predict(*given, scheduler=scheduler, workers=workers, folder=folder, **options)
+    return found
+
+
+def convert(
+    pairs: Sequence[tuple[Path, Path]], to: str | None, *, scheduler: str | None, workers: int | None, **options: Any
+) -> list[Conversion]:
+    """Conversions one after the other, or as tasks of Dask; `options` are those of `detkit.api.convert`."""
+    if scheduler is None:
+        from detkit import api
+
+        _refuse_alone(workers, None)
+        return [api.convert(source, target, to, **options) for source, target in pairs]
+    from detkit import scale
+
+    found: list[Conversion] = scale.convert(pairs, to, scheduler=scheduler, workers=workers, **options)
+    return found
+
+
+def _refuse_alone(workers: int | None, folder: Path | None) -> None:
+    if workers is not None or folder is not None:
+        option = "--workers" if workers is not None else "--shard-folder"
+        raise UsageError(f"{option} speaks of a scheduler's work", hint="add --scheduler local, or an address")

@@ -1,21 +1,27 @@
-"""`detkit convert`: one format to another, with a report of what was lost."""
+"""`detkit convert`: one format to another, with a report of what was lost; one source, or all that fit a pattern."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detkit.cli import _console, _options
+from detkit.cli import _console, _options, _sharding
+
+if TYPE_CHECKING:
+    from detkit.api import Conversion
 
 __all__ = ["convert"]
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="Dataset or predictions, any format.", show_default=False)],
-    target: Annotated[Path, typer.Argument(help="File or folder to write.", show_default=False)],
+    source: Annotated[
+        Path, typer.Argument(help="Dataset or predictions, any format; or a pattern.", show_default=False)
+    ],
+    target: Annotated[Path, typer.Argument(help="File or folder; of a pattern a folder.", show_default=False)],
     to: Annotated[
         str | None, typer.Option("--to", help="Target format; by default told by the suffix.", show_default=False)
     ] = None,
@@ -49,6 +55,8 @@ def convert(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 and write nothing when anything is lost.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, write nothing.")] = False,
+    scheduler: _sharding.SchedulerOption = None,
+    workers: _sharding.WorkersOption = None,
     overwrite: _options.Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -56,7 +64,7 @@ def convert(
 
     Example: detkit convert VOCdevkit/VOC2012 voc-as-yolo --to yolo
     """
-    from detkit import api
+    from detkit.api import converting
 
     arguments: dict[str, Any] = {
         "source_format": source_format,
@@ -82,21 +90,44 @@ def convert(
             "voc_offset": voc_offset,
         },
     }
+    pairs = converting.conversion_pairs(source, target, to)
+    where: dict[str, Any] = {"scheduler": scheduler, "workers": workers}
     with _console.working("converting"):
-        result = api.convert(source, target, to, dry_run=dry_run or strict, **arguments)
-        lossy = bool(result.losses) or any(f.severity == "error" for f in result.findings)
+        results = _sharding.convert(pairs, to, dry_run=dry_run or strict, **where, **arguments)
+        lossy = any(_is_lossy(result) for result in results)
         if strict and not lossy and not dry_run:
-            result = api.convert(source, target, to, **arguments)
+            results = _sharding.convert(pairs, to, **where, **arguments)
     if as_json:
-        _console.out(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
-    _console.findings(result.findings)
-    _console.losses(result.losses)
+        _console.out(json.dumps(_content(source, pairs, results), indent=2, ensure_ascii=False))
     refused = strict and lossy
-    done = "would write" if dry_run or refused else "wrote"
-    counts = f"{result.images} images, {result.boxes} boxes"
-    _console.status(f"{done} {target}: {counts}, {result.source_format} to {result.target_format}")
+    for (_, written), result in zip(pairs, results, strict=True):
+        _report(result, written, "would write" if dry_run or refused else "wrote")
     if refused:
         _console.error("something would be lost, and --strict allows no loss: nothing was written")
         raise typer.Exit(1)
-    if result.kind == "dataset" and not dry_run:
-        _console.hint(f"detkit stats {target}")
+    if results[0].kind == "dataset" and not dry_run:
+        _console.hint(f"detkit stats {pairs[0][1]}")
+
+
+def _is_lossy(result: Conversion) -> bool:
+    return bool(result.losses) or any(f.severity == "error" for f in result.findings)
+
+
+def _report(result: Conversion, target: Path, done: str) -> None:
+    _console.findings(result.findings)
+    _console.losses(result.losses)
+    counts = f"{result.images} images, {result.boxes} boxes"
+    _console.status(f"{done} {target}: {counts}, {result.source_format} to {result.target_format}")
+
+
+def _content(source: Path, pairs: Sequence[tuple[Path, Path]], results: Sequence[Conversion]) -> dict[str, Any]:
+    """One conversion, or those of a pattern with their paths."""
+    from detkit.api import converting
+
+    if not converting.is_pattern(source):
+        return results[0].to_dict()
+    listed = [
+        {"source": str(one), "target": str(other), **result.to_dict()}
+        for (one, other), result in zip(pairs, results, strict=True)
+    ]
+    return {"schema": "detkit.conversions/1", "conversions": listed}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from detkit.cli import _console, _model_options, _options
+from detkit.cli import _console, _model_options, _options, _sharding
 
 __all__ = ["predict"]
 
@@ -71,6 +71,9 @@ def predict(
         int | None, typer.Option("--shard-rows", min=1, help="Most rows a file, in a folder of Parquet shards.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    scheduler: _sharding.SchedulerOption = None,
+    workers: _sharding.WorkersOption = None,
+    shard_folder: _sharding.FolderOption = None,
     overwrite: _options.Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary of the run as JSON.")] = False,
 ) -> None:
@@ -112,11 +115,11 @@ def predict(
         draft=draft,
     )
     with _console.progress("predicting", "images") as show:
-        done = api.predict(
-            model,
-            images,
-            output,
-            settings,
+        done = _sharding.predict(
+            *(model, images, output, settings),
+            scheduler=scheduler,
+            workers=workers,
+            folder=shard_folder,
             format=format,
             resume=resume,
             overwrite=overwrite,

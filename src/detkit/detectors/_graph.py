@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -191,11 +192,12 @@ def load_model(path: str | Path) -> Any:
 
 def _check_external(model: Any, path: Path) -> None:
     folder = path.resolve().parent
-    for weight in model.graph.initializer:
+    for weight in _all_tensors(model):
         for entry in weight.external_data:
             if entry.key != "location":
                 continue
-            target = (folder / entry.value).resolve()
+            # `realpath` ends where links run in circles; `Path.resolve` raises there.
+            target = Path(os.path.realpath(folder / entry.value.replace("\0", "?")))
             if folder not in target.parents:
                 raise InputError(
                     f"weight `{weight.name}` points outside the model's folder: `{entry.value}`", path=path
@@ -204,6 +206,24 @@ def _check_external(model: Any, path: Path) -> None:
                 raise InputError(
                     f"external data `{entry.value}` is missing", path=path, hint="keep it beside the .onnx file"
                 )
+
+
+def _all_tensors(model: Any) -> Iterator[Any]:
+    """Every stored tensor: weights, constants of nodes, those of bodies inside of nodes and of functions."""
+    graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+            nodes.extend(graph.node)
+        while nodes:
+            for attribute in nodes.pop().attribute:
+                yield attribute.t
+                yield from attribute.tensors
+                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+                graphs += [*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs]
 
 
 def _port(value: Any) -> Port:

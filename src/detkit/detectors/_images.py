@@ -15,6 +15,7 @@ import numpy as np
 
 from detkit.detectors._videos import Video, count_frames
 from detkit.errors import InputError, UsageError
+from detkit.files import refuse_special
 from detkit.findings import Finding, examples
 
 if TYPE_CHECKING:
@@ -291,6 +292,8 @@ def _load(path: str | Path | IO[bytes], draft: tuple[int, int] | None) -> Loaded
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
+        if isinstance(path, (str, Path)):
+            refuse_special(path)
         with Image.open(path) as image:
             by = 1 if draft is None else _reduced(image, draft)
             size = image.size

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import uuid
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ class Parts:
     def write(self, number: int, answers: Sequence[Answer]) -> None:
         """Put a complete chunk into place."""
         path = self._path(number)
-        temporary = path.with_suffix(".tmp")
+        # Of a name of its own: a worker that was given up may be writing still while another one answers again.
+        temporary = path.with_suffix(f".{uuid.uuid4().hex}.tmp")
         try:
             with temporary.open("wb") as handle:
                 np.savez(handle, **packed(answers))  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from detkit.evaluation.cells import Layout
 from detkit.evaluation.classes import match_classes
 from detkit.evaluation.engine import Scored
 from detkit.evaluation.images import match_images, unknown_images
+from detkit.evaluation.misread import RowCounts, findings_of
 from detkit.evaluation.outcomes import _protocol
 from detkit.evaluation.partial import AGNOSTIC, Columns, Part, no_detections
 from detkit.evaluation.protocols import Metric, Protocol
@@ -125,7 +126,8 @@ def fold(
     rows = sum(part.meta["aligned_rows"] for part in parts)
     told = {name: [Finding(**f) for f in found] for name, found in first["findings"].items()}
     like = replace(predicted.like, image_index=_zeros(rows))
-    found = [*findings, *aligned, *told["reference"], *_boxes_of_outlines(like, protocol)]
+    counted = RowCounts.joined([RowCounts(**part.meta["row_counts"]) for part in parts])
+    found = [*findings, *aligned, *findings_of(counted), *told["reference"], *_boxes_of_outlines(like, protocol)]
     found += [*told["oriented"], *_corners(parts, rows), *told["labels"], *told["ignored"]]
     columns = [Columns.from_arrays(part.arrays, _cells(protocol)) for part in parts]
     scored = _scored(columns, protocol, np.asarray(parts[0].arrays["truths"][:]), first, jobs)

@@ -20,6 +20,7 @@ from detkit.evaluation.dropped import dropped_findings
 from detkit.evaluation.engine import Scored, score
 from detkit.evaluation.federated import as_read, unused_labels
 from detkit.evaluation.images import _by_id, match_images
+from detkit.evaluation.misread import row_counts
 from detkit.evaluation.oriented import oriented_findings
 from detkit.evaluation.protocols import Protocol
 from detkit.evaluation.quirks import as_reference_reads, reference_findings
@@ -281,6 +282,7 @@ def score_part(judged: Judged, own: Own, *, jobs: int | None = None) -> Part:
         "best_score": float(detections.score.max()) if len(detections) else None,
         "without_corners": sum(finding.count for finding in lacking),
         "by_number": own.by_number,
+        "row_counts": asdict(row_counts(judged.given, detections)),
     }
     counts = dict(own.counts)
     if protocol.score_threshold is not None:

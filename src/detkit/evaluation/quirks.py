@@ -14,11 +14,11 @@ from detkit.evaluation.protocols import Protocol
 from detkit.findings import Finding
 from detkit.tables import Dataset, freeze
 
-__all__ = ["as_reference_reads", "as_scored", "reference_findings"]
+__all__ = ["as_reference_reads", "reference_findings", "unheeded_ignores"]
 
 
 def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
-    """Findings `DK706` for each quirk of the reference that this truth meets.
+    """Findings `DK706` for each quirk of the reference that this truth meets, and `DK109` where `ignore` is not heeded.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
     -------
     list of Finding
     """
+    findings = [] if protocol.crowds_are_objects else unheeded_ignores(truth)
     if protocol.match_rule != "greedy" or not len(truth.annotations) or not truth.images.has_own_ids:
-        return []
-    findings = []
+        return findings
     tail = "reproduced here (--strict-parity)" if protocol.strict_parity else "pycocotools answers otherwise"
     ids = truth.annotations.ids
     zero = int(np.count_nonzero(ids == 0))
@@ -63,21 +63,26 @@ def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
     return findings
 
 
-def as_scored(truth: Dataset, protocol: Protocol) -> list[Finding]:
-    """What reading noticed, without what this protocol does otherwise: LVIS heeds `ignore` and knows no crowds.
+def unheeded_ignores(truth: Dataset) -> list[Finding]:
+    """A finding `DK109` on rows whose source states `ignore`, where that is not heeded.
 
     Parameters
     ----------
     truth : Dataset
-    protocol : Protocol
+        With the field among `Annotations.extra`, where COCO's reader leaves it.
 
     Returns
     -------
     list of Finding
+        At most one. Rows that are ignored anyway, or crowds, are not counted.
     """
-    if not protocol.crowds_are_objects:
-        return list(truth.findings)
-    return [f for f in truth.findings if not (f.code == "DK109" and f.message.startswith("`ignore` is overwritten"))]
+    rows = truth.annotations
+    stated = [row for row, fields in rows.extra.items() if fields.get("ignore")]
+    count = int(np.count_nonzero(~(rows.is_ignored | rows.is_crowd)[stated])) if stated else 0
+    if not count:
+        return []
+    path = None if truth.source is None else truth.source.path
+    return [Finding("DK109", "`ignore` is overwritten by `iscrowd`, as in pycocotools", file=path, count=count)]
 
 
 def as_reference_reads(truth: Dataset) -> Dataset:

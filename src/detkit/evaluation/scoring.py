@@ -14,7 +14,7 @@ from detkit.evaluation.federated import as_read, unused_labels
 from detkit.evaluation.misread import misread_findings
 from detkit.evaluation.oriented import oriented_findings
 from detkit.evaluation.protocols import AreaRange, Protocol
-from detkit.evaluation.quirks import as_reference_reads, as_scored, reference_findings
+from detkit.evaluation.quirks import as_reference_reads, reference_findings
 from detkit.evaluation.result import (
     Coverage,
     Evaluation,
@@ -60,7 +60,7 @@ def evaluate(
     truth, detections = aligned.truth, aligned.detections
     if not len(truth.images):
         raise CannotJudgeError("the truth has no images: there is nothing to score")
-    findings = [*as_scored(truth, protocol), *detections.findings, *aligned.findings]
+    findings = [*truth.findings, *detections.findings, *aligned.findings]
     findings += misread_findings(truth, detections)
     findings += reference_findings(truth, protocol)
     findings += _boxes_of_outlines(detections, protocol)

@@ -367,8 +367,8 @@ def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None
                 error.message = error.message.replace(inside, outside)
             raise
         except OSError as error:
-            place = str(error.filename or inside).replace(inside, outside)
-            raise InputError(f"cannot be read: {error.strerror or error}", path=place) from error
+            file = str(error.filename or inside).replace(inside, outside)
+            raise InputError(f"cannot be read: {error.strerror or error}", path=file) from error
     if inside != outside:
         table = replace(table, findings=tuple(_renamed(f, inside, outside) for f in table.findings))
     return table if table.source is None else replace(table, source=replace(table.source, path=outside))

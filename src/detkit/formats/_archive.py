@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import lzma
 import shutil
+import struct
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +62,7 @@ def _unpacked(path: Path, unpack: Callable[[Path, Path], None]) -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         unpack(path, folder)
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, tarfile.TarError) as error:
+    except _DAMAGE as error:
         raise InputError(f"damaged archive: {error}", path=path) from error
     entries = [e for e in folder.iterdir() if e.name not in ("__MACOSX", ".DS_Store")]
     single = len(entries) == 1 and entries[0].is_dir() and entries[0].name.lower() not in _MEANINGFUL
@@ -69,27 +72,44 @@ def _unpacked(path: Path, unpack: Callable[[Path, Path], None]) -> Path:
 _MEANINGFUL = frozenset(("annotations", "labels", "images", "train", "val", "valid", "test", "imagesets"))
 
 
+#: What the libraries raise on archives that are cut, flipped or made up.
+_DAMAGE = (
+    *(OSError, EOFError, RuntimeError, ValueError, OverflowError, struct.error),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+)
+
+
 def _unzip(path: Path, folder: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
-        _check(path, [m.filename for m in members], sum(m.file_size for m in members))
+        _check_names(path, [m.filename for m in members])
+        _check_size(path, len(members), sum(m.file_size for m in members))
         archive.extractall(folder, members)
 
 
 def _untar(path: Path, folder: Path) -> None:
     with tarfile.open(path) as archive:
-        members = [m for m in archive.getmembers() if m.isfile()]
-        _check(path, [m.name for m in members], sum(m.size for m in members))
+        members, total = [], 0
+        # Counted as they come: to list a packed archive is to unpack it. Links and devices are left out.
+        for member in archive:
+            if member.isfile():
+                members.append(member)
+                total += member.size
+                _check_size(path, len(members), total)
+        _check_names(path, [m.name for m in members])
         archive.extractall(folder, members, filter="data")
 
 
-def _check(path: Path, names: list[str], total: int) -> None:
+def _check_names(path: Path, names: list[str]) -> None:
     for name in names:
         if not is_inside(name):
             raise InputError(f"member `{name}` would be written outside the folder", path=path)
+
+
+def _check_size(path: Path, files: int, total: int) -> None:
     allowed = min(_LIMIT_BYTES, max(2**30, path.stat().st_size * _LIMIT_RATIO))
-    if total > allowed or len(names) > _LIMIT_FILES:
-        raise InputError(f"unpacks to {total} bytes in {len(names)} files, more than is taken for sane", path=path)
+    if total > allowed or files > _LIMIT_FILES:
+        raise InputError(f"unpacks to {total} bytes in {files} files, more than is taken for sane", path=path)
 
 
 def existing(path: str | Path) -> Path:

@@ -57,9 +57,9 @@ class Capabilities:
         Of `FEATURES`.
     attributes : frozenset of str
         Names of the attribute columns it holds when `attributes` is not in `holds` as a whole.
-    image_fields, info_fields : frozenset of str
-        Names of the unknown fields of images, and of the top level, that it holds when `extra` or `info` is not in
-        `holds` as a whole.
+    image_fields, category_fields, info_fields : frozenset of str
+        Names of the unknown fields of images, of classes, and of the top level, that it holds when `extra` or `info` is
+        not in `holds` as a whole.
     file_suffixes : tuple of str
         A target with one of these suffixes is one file.
     folder : bool
@@ -73,6 +73,7 @@ class Capabilities:
     holds: frozenset[str]
     attributes: frozenset[str] = frozenset()
     image_fields: frozenset[str] = frozenset()
+    category_fields: frozenset[str] = frozenset()
     info_fields: frozenset[str] = frozenset()
     file_suffixes: tuple[str, ...] = ()
     folder: bool = True
@@ -131,6 +132,10 @@ class ReadOptions:
         The truth's images, for predictions: gives their sizes.
     with_shapes, with_extra : bool
         False lets a reader skip outlines and keypoints, or unknown fields, that nobody will ask for.
+    find_images : bool
+        Look for image files also where `with_extra` is false: not every reader does then.
+    unpack_images : bool
+        Whether pictures inside of the labels' files are unpacked where images are looked for.
     read_sizes : bool
         Whether sizes that the labels do not state are read from the image files' headers.
     jobs : int
@@ -146,6 +151,8 @@ class ReadOptions:
     reference_images: Images | None = None
     with_shapes: bool = True
     with_extra: bool = True
+    find_images: bool = False
+    unpack_images: bool = True
     read_sizes: bool = True
     jobs: int = 4
 

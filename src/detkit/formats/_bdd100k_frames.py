@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.findings import Finding
@@ -84,7 +86,7 @@ def probe_file(path: Path) -> tuple[str, str]:
         Predictions are frames whose labels have a `score`.
     why : str
     """
-    with path.open("rb") as handle:
+    with os.fdopen(files.open_regular(path), "rb") as handle:
         head = handle.read(_HEAD)
     text = head.decode("utf-8-sig", "replace").lstrip()
     if not text[:1] or text[0] not in "[{":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import importlib
 import mmap
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from detkit import files
 from detkit.errors import InputError
 
 __all__ = ["LARGE", "contents", "head_of", "is_compressed", "plain_name"]
@@ -72,7 +74,7 @@ def head_of(path: Path, size: int) -> bytes:
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
     """The file, and the stream to read from: the same where it is not compressed."""
     try:
-        with path.open("rb") as packed:
+        with os.fdopen(files.open_regular(path), "rb") as packed:
             start = packed.peek(4)[:4]
             if start.startswith(_GZIP):
                 with gzip.open(packed) as stream:

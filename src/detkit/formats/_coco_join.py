@@ -175,7 +175,7 @@ def _found(part: Part, file: SplitFile, options: ReadOptions) -> tuple[NDArray[n
         unknown = [i for i in unknown if not np.isfinite(sizes[i]).all()]
     needs_headers = bool(unknown) and options.read_sizes
     paths: list[str | None] = [None] * len(names)
-    if options.with_extra or needs_headers:
+    if options.with_extra or options.find_images or needs_headers:
         paths, notes = find_images(names, file.path, file.split, options)
         part.findings.extend(notes)
     if needs_headers:

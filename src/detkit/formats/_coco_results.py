@@ -16,8 +16,8 @@ from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._coco_bytes import contents
 from detkit.formats._coco_json import decode, gc_paused, not_finite_finding, read_document, results_decoder
-from detkit.formats._coco_rows import Rows, box_areas, first_seen, keypoint_rows, positions, shape_rows
-from detkit.formats._coco_scan import scan_results
+from detkit.formats._coco_rows import Rows, box_areas, first_seen, positions
+from detkit.formats._coco_scan import ScannedRows, scan_results
 from detkit.formats._coco_tables import category_columns, image_columns
 from detkit.tables import Categories, Detections, Images, Ragged, Shapes, Source
 
@@ -42,22 +42,23 @@ def read_results(path: Path, options: ReadOptions) -> Detections:
 
 def _read(path: Path, options: ReadOptions) -> Detections:
     text = contents(path)
-    if not options.with_extra and not options.with_shapes:
-        scanned = scan_results(text, str(path), options.jobs)
+    if not options.with_extra:
+        scanned = scan_results(text, str(path), options.jobs, with_shapes=options.with_shapes)
         if scanned is not None:
-            return _build(scanned, "bbox", {}, options)
+            return _build(scanned, scanned.stated_by(), {}, options)
     document = read_document(path, text)
     del text
     content, not_finite = decode(document, None if options.with_extra else results_decoder(options.with_shapes))
     items, section = _records(content, path)
-    by = _stated_by(items)
+    rows = Rows(items, section, str(path))
+    by = rows.stated_by()
     if by == "none" and not options.with_shapes:
         # Boxes come from masks or keypoints, which these typed records do not hold.
         content, not_finite = decode(document)
         items, section = _records(content, path)
-        by = _stated_by(items)
+        rows = Rows(items, section, str(path))
+        by = rows.stated_by()
     del document
-    rows = Rows(items, section, str(path))
     detections = _build(rows, by, content if isinstance(content, dict) else {}, options)
     return replace(detections, findings=(*detections.findings, *not_finite_finding(not_finite, path)))
 
@@ -73,17 +74,6 @@ def _records(content: Any, path: Path) -> tuple[list[Any], str]:
         message = "annotations have no `score`: this looks like a truth"
         raise InputError(message, path=path, hint="give the predictions file, a list of results")
     return annotations, "annotations"
-
-
-def _stated_by(items: list[Any]) -> str:
-    """What the first record states its place by; the whole file is read that way, as `loadRes` does."""
-    if not items:
-        return "bbox"
-    for name in ("bbox", "segmentation", "keypoints"):
-        value = items[0].get(name) if isinstance(items[0], dict) else getattr(items[0], name, None)
-        if value is not None and value != []:
-            return name
-    return "none"
 
 
 def _build(rows: Rows, by: str, whole: dict[str, Any], options: ReadOptions) -> Detections:
@@ -132,6 +122,8 @@ def _by_box(rows: Rows, image_ids: NDArray[Any], options: ReadOptions) -> tuple[
 def _by_mask(rows: Rows, image_ids: NDArray[Any], options: ReadOptions) -> tuple[NDArray[Any], NDArray[Any]]:
     xywh, stated = rows.boxes()
     xywh, area = np.array(xywh), np.zeros(len(rows))
+    if isinstance(rows, ScannedRows) and rows.measured is not None:
+        return np.where(stated[:, None], xywh, rows.measured.xywh), rows.measured.area
     values = rows.values("segmentation")
     sizes = _reference_sizes(image_ids, options)
     for i, value in enumerate(values):
@@ -166,7 +158,7 @@ def _by_keypoints(rows: Rows, image_ids: NDArray[Any], options: ReadOptions) -> 
     def report(row: int, reason: str) -> None:
         rows.reject(row, "keypoints", reason)
 
-    points = keypoint_rows(rows.values("keypoints"), report)
+    points = rows.keypoints(report)
     lengths = np.zeros(len(rows), np.int64) if points is None else points.lengths()
     for i in np.flatnonzero(lengths == 0).tolist():
         rows.reject(i, "keypoints", "is missing, expected numbers in threes")
@@ -247,18 +239,24 @@ def _outlines(rows: Rows, kept: NDArray[np.int64], options: ReadOptions) -> tupl
     if not options.with_shapes:
         return None, None
 
+    used = np.zeros(len(rows), np.bool_)
+    used[kept] = True
+
     def report(name: str) -> Any:
-        def note(at: int, reason: str) -> None:
-            row = int(kept[at])
-            rows.note("DK109", f"{rows.place(row, name)}: {reason}; left out, the box is kept", row=row)
+        def note(row: int, reason: str) -> None:
+            if used[row]:
+                rows.note("DK109", f"{rows.place(row, name)}: {reason}; left out, the box is kept", row=row)
 
         return note
 
-    columns: list[Any] = []
-    for name, build in (("segmentation", shape_rows), ("keypoints", keypoint_rows)):
-        values = rows.values(name)
-        columns.append(build([values[i] for i in kept.tolist()], report(name)))
-    return columns[0], columns[1]
+    shapes, keypoints = rows.shapes(report("segmentation")), rows.keypoints(report("keypoints"))
+    shapes = None if shapes is None else shapes.take(kept)
+    keypoints = None if keypoints is None else keypoints.take(kept)
+    # What only rows left out had is nothing.
+    return (
+        shapes if shapes is not None and shapes.kind.any() else None,
+        keypoints if keypoints is not None and len(keypoints.values) else None,
+    )
 
 
 def _extra(rows: Rows, kept: NDArray[np.int64]) -> dict[int, dict[str, Any]]:

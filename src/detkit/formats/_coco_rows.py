@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from detkit import masks
 from detkit.findings import Finding
+from detkit.formats._coco_ids import duplicates, first_seen, id_column, positions
 from detkit.tables import Ragged, Shapes
 
 __all__ = ["Rows", "box_areas", "duplicates", "first_seen", "id_column", "keypoint_rows", "positions", "shape_rows"]
@@ -99,6 +100,30 @@ class Rows:
             return list(map(attrgetter(name), self.items))
         return [item.get(name) for item in self.items]
 
+    def stated_by(self) -> str:
+        """What the first record states its place by, `none` where by nothing."""
+        if not len(self):
+            return "bbox"
+        first = self.items[0]
+        for name in ("bbox", "segmentation", "keypoints"):
+            value = first.get(name) if isinstance(first, dict) else getattr(first, name, None)
+            if value is not None and value != []:
+                return name
+        return "none"
+
+    def shapes(self, report: Callable[[int, str], None]) -> Shapes | None:
+        """The outlines, see `shape_rows`."""
+        return shape_rows(self.values("segmentation"), report)
+
+    def keypoints(self, report: Callable[[int, str], None]) -> Ragged | None:
+        """The keypoints, see `keypoint_rows`."""
+        return keypoint_rows(self.values("keypoints"), report)
+
+    def counts(self, name: str) -> NDArray[np.int64]:
+        """A column of numbers of something, -1 where the record states none."""
+        values = self.values(name)
+        return np.array([v if type(v) is int and 0 <= v < 2**31 else -1 for v in values], dtype=np.int64)
+
     def ids(self, name: str, *, required: bool = True) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """A column of ids and whether each is stated.
 
@@ -184,93 +209,6 @@ def box_areas(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
     """Width times height of (N, 4) boxes; infinite where that is beyond a double, NaN where there is no box."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(xywh[:, 2] * xywh[:, 3])
-
-
-def id_column(values: list[Any]) -> NDArray[Any]:
-    """Ids as int64 where all are whole numbers that fit, else as objects."""
-    if set(map(type, values)) <= {int}:
-        try:
-            return np.array(values, dtype=np.int64)
-        except OverflowError:
-            pass
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out
-
-
-def positions(keys: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.int64]:
-    """Where each key stands among the (unique) ids; -1 where it does not.
-
-    Parameters
-    ----------
-    keys : (N,) int64 or object
-    ids : (M,) int64 or object
-
-    Returns
-    -------
-    (N,) int64
-    """
-    if keys.dtype == object or ids.dtype == object:
-        known = {value: i for i, value in enumerate(ids.tolist())}
-        return np.fromiter((known.get(key, -1) for key in keys.tolist()), np.int64, len(keys))
-    if not len(ids):
-        return np.full(len(keys), -1, np.int64)
-    low, high = int(ids.min()), int(ids.max())
-    if _is_dense(low, high, len(ids) + len(keys)):
-        table = np.full(high - low + 1, -1, np.int64)
-        table[ids - low] = np.arange(len(ids))
-        at = table[np.clip(keys, low, high) - low]
-        return np.asarray(np.where((keys < low) | (keys > high), -1, at), dtype=np.int64)
-    order = np.argsort(ids, kind="stable")
-    at = order[np.minimum(np.searchsorted(ids, keys, sorter=order), len(ids) - 1)]
-    return np.asarray(np.where(ids[at] == keys, at, -1), dtype=np.int64)
-
-
-def first_seen(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Distinct values in order of first appearance, and the position of each value among them.
-
-    Returns
-    -------
-    distinct : (M,) of the same dtype
-    index : (N,) int64
-    """
-    if values.dtype == object:
-        seen: dict[Any, int] = {}
-        index = np.fromiter((seen.setdefault(v, len(seen)) for v in values.tolist()), np.int64, len(values))
-        return id_column(list(seen)), index
-    heads = np.flatnonzero(np.concatenate([values[:1] == values[:1], values[1:] != values[:-1]]))
-    if 4 * len(heads) < len(values):
-        # Rows mostly follow each other image by image: one look-up a run instead of one a row.
-        distinct, index = first_seen(values[heads])
-        return distinct, np.repeat(index, np.diff(np.append(heads, len(values))))
-    if len(values) and _is_dense(low := int(values.min()), high := int(values.max()), len(values)):
-        table = np.full(high - low + 1, len(values))
-        np.minimum.at(table, values - low, np.arange(len(values)))
-        present = np.flatnonzero(table < len(values))
-        present = present[np.argsort(table[present])]
-        table[present] = np.arange(len(present))
-        return present + low, table[values - low]
-    distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return distinct[order], rank[inverse.reshape(-1)]
-
-
-def _is_dense(low: int, high: int, count: int) -> bool:
-    """Whether a table from the lowest to the highest value is worth its memory."""
-    return high - low < 4 * count + 1024
-
-
-def duplicates(values: NDArray[Any]) -> tuple[int, Any]:
-    """How many values repeat an earlier one, and the first that does."""
-    if values.dtype != object and bool((values[1:] > values[:-1]).all()):
-        return 0, None
-    distinct, index = first_seen(values)
-    if len(distinct) == len(values):
-        return 0, None
-    again = np.flatnonzero(np.bincount(index) > 1)
-    return len(values) - len(distinct), distinct[again[:1]].tolist()[0]
 
 
 def shape_rows(values: list[Any], report: Callable[[int, str], None]) -> Shapes | None:

@@ -7,6 +7,7 @@ same columns wherever both can read it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 from detkit.formats._coco_bytes import LARGE
 from detkit.formats._coco_json import truth_decoder
 from detkit.formats._coco_rows import Rows
+from detkit.tables import Ragged, Shapes
 
 if TYPE_CHECKING:
+    from detkit.formats._coco_outlines import Outlines
     from detkit.kernels.json_rows import Columns, Layout
+    from detkit.kernels.rle import Measured
 
 __all__ = ["ScannedRows", "ScannedTruth", "scan_results", "scan_truth"]
 
@@ -28,6 +32,7 @@ _BOM = b"\xef\xbb\xbf"
 _ANNOTATIONS = re.compile(rb'"annotations"[ \t\r\n]*:[ \t\r\n]*\[')
 _LIST = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\[")
 _END = re.compile(rb"[ \t\r\n]*\Z")
+_SPANS = ("segmentation", "keypoints")
 #: Stands for the annotations that were scanned, where the rest of the file is decoded by the library.
 _STAND_IN = "annotations scanned by detkit"
 
@@ -35,9 +40,11 @@ _STAND_IN = "annotations scanned by detkit"
 class ScannedRows(Rows):
     """Rows whose columns are arrays already and all usable."""
 
-    def __init__(self, columns: Columns, layout: Layout, section: str, file: str) -> None:
+    def __init__(
+        self, columns: Columns, layout: Layout, section: str, file: str, outlines: Outlines | None = None
+    ) -> None:
         super().__init__((), section, file)
-        self._columns, self._layout = columns, layout
+        self._columns, self._layout, self._outlines = columns, layout, outlines
 
     def __len__(self) -> int:
         return len(self._columns.stated)
@@ -73,6 +80,30 @@ class ScannedRows(Rows):
         pairs = zip(self.flags(name).tolist(), self._stated(name).tolist(), strict=True)
         return [int(flag) if stated else None for flag, stated in pairs]
 
+    def counts(self, name: str) -> NDArray[np.int64]:
+        """A column of numbers of something, -1 where the record states none."""
+        values, stated = self.ids(name)
+        return np.asarray(np.where(stated & (values >= 0) & (values < 2**31), values, -1))
+
+    def stated_by(self) -> str:
+        """What the first record states its place by, `none` where by nothing."""
+        if self._stated("bbox")[0]:
+            return "bbox"
+        return "none" if self._outlines is None else self._outlines.first
+
+    def shapes(self, report: Callable[[int, str], None]) -> Shapes | None:
+        """The outlines, all of them usable."""
+        return None if self._outlines is None else self._outlines.shapes
+
+    def keypoints(self, report: Callable[[int, str], None]) -> Ragged | None:
+        """The keypoints, all of them usable."""
+        return None if self._outlines is None else self._outlines.keypoints
+
+    @property
+    def measured(self) -> Measured | None:
+        """Area and box of the masks, where every row has one."""
+        return None if self._outlines is None else self._outlines.measured
+
     def _stated(self, name: str) -> NDArray[np.bool_]:
         keys = self._layout.keys()
         bit = 1 << keys.index(name) if name in keys else 0
@@ -87,7 +118,7 @@ class ScannedTruth:
     rest: Any
 
 
-def scan_results(text: Any, file: str, jobs: int) -> ScannedRows | None:
+def scan_results(text: Any, file: str, jobs: int, *, with_shapes: bool = False) -> ScannedRows | None:
     """The rows of a large and plain results list, None where the library reader is to be asked.
 
     Parameters
@@ -95,21 +126,24 @@ def scan_results(text: Any, file: str, jobs: int) -> ScannedRows | None:
     text : bytes or mmap
     file : str
     jobs : int
+    with_shapes : bool
+        Whether masks and keypoints are wanted; boxes then need not be there.
     """
-    start = _LIST.match(text) if len(text) >= _WORTHWHILE else None
+    start = _LIST.match(text) if len(text) >= _least(with_shapes) else None
     if start is None:
         return None
     from detkit.kernels.json_rows import Layout, scan_rows
 
     ids, numbers = ("image_id", "category_id"), ("score",)
-    layout = Layout(ids, numbers, required=frozenset((*ids, *numbers)))
+    required = frozenset((*ids, *numbers) if with_shapes else (*ids, *numbers, "bbox"))
+    layout = Layout(ids, numbers, required=required, spans=_SPANS if with_shapes else ())
     columns = scan_rows(text, start.end() - 1, layout, jobs)
     if columns is None or not _END.match(text, columns.end):
         return None
-    return ScannedRows(columns, layout, "", file)
+    return _scanned(text, columns, layout, "", file, jobs)
 
 
-def scan_truth(text: Any, file: str, jobs: int) -> ScannedTruth | None:
+def scan_truth(text: Any, file: str, jobs: int, *, with_shapes: bool = False) -> ScannedTruth | None:
     """The annotations of a large COCO object, where they are plain, and the rest of it; None as in `scan_results`.
 
     The place of the annotations is a guess until the library has read the file with a stand-in there: only where it
@@ -117,14 +151,16 @@ def scan_truth(text: Any, file: str, jobs: int) -> ScannedTruth | None:
     """
     import msgspec
 
-    start = _ANNOTATIONS.search(text) if len(text) >= _WORTHWHILE else None
+    start = _ANNOTATIONS.search(text) if len(text) >= _least(with_shapes) else None
     if start is None:
         return None
     from detkit.kernels.json_rows import Layout, scan_rows
 
     required = ("image_id", "category_id")
     refused = ("is_group_of", "is_oriented")
-    layout = Layout(("id", *required), ("area",), ("iscrowd", "ignore"), frozenset(required), refused)
+    ids, spans = (("id", *required, "num_keypoints"), _SPANS) if with_shapes else (("id", *required), ())
+    must = frozenset((*required, "bbox"))
+    layout = Layout(ids, ("area",), ("iscrowd", "ignore"), must, refused, spans=spans)
     columns = scan_rows(text, start.end() - 1, layout, jobs)
     if columns is None:
         return None
@@ -137,4 +173,23 @@ def scan_truth(text: Any, file: str, jobs: int) -> ScannedTruth | None:
         return None
     if [record.id for record in found.annotations or ()] != [_STAND_IN]:
         return None
-    return ScannedTruth(ScannedRows(columns, layout, "annotations", file), found)
+    rows = _scanned(text, columns, layout, "annotations", file, jobs)
+    return None if rows is None else ScannedTruth(rows, found)
+
+
+def _least(with_shapes: bool) -> int:
+    """Size of a text from which on scanning it is worthwhile: outlines are many more values a record."""
+    return _WORTHWHILE >> 4 if with_shapes else _WORTHWHILE
+
+
+def _scanned(text: Any, columns: Columns, layout: Layout, section: str, file: str, jobs: int) -> ScannedRows | None:
+    if not layout.spans:
+        return ScannedRows(columns, layout, section, file)
+    from detkit.formats._coco_outlines import read_outlines
+
+    outlines = read_outlines(text, columns, jobs)
+    if outlines is None:
+        return None
+    rows = ScannedRows(columns, layout, section, file, outlines)
+    # A results file of masks is read mask by mask where one of them is written in another way.
+    return None if rows.stated_by() == "segmentation" and outlines.measured is None else rows

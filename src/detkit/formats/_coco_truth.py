@@ -21,9 +21,7 @@ from detkit.formats._coco_rows import (
     duplicates,
     first_seen,
     id_column,
-    keypoint_rows,
     positions,
-    shape_rows,
 )
 from detkit.formats._coco_scan import scan_truth
 from detkit.formats._coco_tables import CategoryColumns, ImageColumns, category_columns, image_columns, stated_fields
@@ -68,8 +66,8 @@ def read_part(path: Any, options: ReadOptions) -> Part:
     text = contents(path)
     rows: Rows | None = None
     scanned = None
-    if not options.with_extra and not options.with_shapes:
-        scanned = scan_truth(text, str(path), options.jobs)
+    if not options.with_extra:
+        scanned = scan_truth(text, str(path), options.jobs, with_shapes=options.with_shapes)
     if scanned is not None:
         sections, rows, not_finite = _typed_sections(scanned.rest), scanned.rows, 0
     else:
@@ -161,7 +159,7 @@ def _row_columns(
     columns["ids"], numbered = rows.ids("id", required=False)
     columns["area"], stated = rows.numbers("area")
     columns["is_crowd"] = rows.flags("iscrowd")
-    columns["is_ignored"] = rows.truths("ignore")
+    columns["is_ignored"] = rows.truths("ignore") if mark.get("ignored") else np.zeros(len(rows), np.bool_)
     oriented = rows.truths("is_oriented") if mark.get("oriented") else np.zeros(0, np.bool_)
     if oriented.any():
         columns["is_oriented"] = oriented
@@ -171,15 +169,11 @@ def _row_columns(
     bare = ~stated & rows.keep()
     columns["area"] = np.where(stated, columns["area"], box_areas(columns["xywh"]))
     rows.note("DK205", "annotations without `area`; width times height is taken", int(np.count_nonzero(bare)))
-    if not mark.get("ignored"):
-        message = "`ignore` is overwritten by `iscrowd`, as in pycocotools"
-        rows.note("DK109", message, int(np.count_nonzero(columns["is_ignored"] & rows.keep())))
-        columns["is_ignored"] = np.zeros(len(rows), np.bool_)
     if not options.with_shapes:
         return columns, None, None
-    columns["num_keypoints"] = _counts(rows)
-    shapes = shape_rows(rows.values("segmentation"), _leaves_out(rows, "segmentation"))
-    return columns, shapes, keypoint_rows(rows.values("keypoints"), _leaves_out(rows, "keypoints"))
+    columns["num_keypoints"] = rows.counts("num_keypoints")
+    shapes = rows.shapes(_leaves_out(rows, "segmentation"))
+    return columns, shapes, rows.keypoints(_leaves_out(rows, "keypoints"))
 
 
 def _leaves_out(rows: Rows, name: str) -> Any:
@@ -188,11 +182,6 @@ def _leaves_out(rows: Rows, name: str) -> Any:
             rows.note("DK109", f"{rows.place(row, name)}: {reason}; left out, the box is kept", row=row)
 
     return report
-
-
-def _counts(rows: Rows) -> NDArray[np.int64]:
-    values = rows.values("num_keypoints")
-    return np.array([v if type(v) is int and 0 <= v < 2**31 else -1 for v in values], dtype=np.int64)
 
 
 def _number_missing(rows: Rows, columns: dict[str, NDArray[Any]], stated: NDArray[np.bool_]) -> None:

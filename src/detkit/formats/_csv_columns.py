@@ -65,8 +65,15 @@ class Columns:
 
 def delimiter_of(line: str) -> str:
     """The delimiter that cuts a header line into the most columns; a comma where there is none."""
-    counts = {d: len(next(csv.reader([line], delimiter=d), [])) for d in DELIMITERS}
+    counts = {d: _columns(line, d) for d in DELIMITERS}
     return max(DELIMITERS, key=lambda d: counts[d])
+
+
+def _columns(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:  # a field of more than 131,072 characters, or a line end inside the line
+        return 0
 
 
 def columns_of(header: Sequence[str]) -> Columns | str:

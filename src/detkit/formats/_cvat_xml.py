@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.formats._base import Kind, Probe
 from detkit.formats._collect import Item
@@ -130,7 +131,7 @@ def _events(file: Path) -> Iterator[tuple[str, Any]]:
     from defusedxml.ElementTree import iterparse
 
     try:
-        with file.open("rb") as handle:
+        with os.fdopen(files.open_regular(file), "rb") as handle:
             yield from iterparse(handle, events=("start", "end"), forbid_dtd=True)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path=file) from error

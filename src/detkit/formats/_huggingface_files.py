@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.errors import InputError
 
 __all__ = [
@@ -31,6 +32,8 @@ PARQUET = ".parquet"
 _SHARD = re.compile(r"^(.+?)-\d{5}-of-\d{5}(?:-[0-9a-f]+)?$")
 _SPLITS = frozenset(("train", "val", "valid", "validation", "dev", "test"))
 _BATCH = 256
+#: Rows with pictures that are in memory at a time.
+_PICTURES = 32
 #: Bytes among which the first line of a text ends.
 _FIRST_LINE = 1_000_000
 #: Columns of a shard that are read; of `image` all but the picture where the sizes are stated.
@@ -68,8 +71,10 @@ def split_of(file: Path, root: Path, stated: list[Any] | None) -> str | None:
     return folder if folder.lower() in _SPLITS else None
 
 
-def records(file: Path) -> Iterator[Record | str]:
+def records(file: Path, *, pictures: bool = False) -> Iterator[Record | str]:
     """Rows of a file; a text is what is wrong with the row that stands there.
+
+    The pictures of a shard are read where they are asked for, or where nothing else tells their size.
 
     Raises
     ------
@@ -78,7 +83,7 @@ def records(file: Path) -> Iterator[Record | str]:
     MissingExtraError
     """
     if file.suffix.lower() == PARQUET:
-        yield from _shard(file)
+        yield from _shard(file, pictures)
         return
     try:
         yield from _table(file) if file.suffix.lower() == ".csv" else _lines(file)
@@ -89,7 +94,7 @@ def records(file: Path) -> Iterator[Record | str]:
 def starts_with_a_line(file: Path) -> bool:
     """Whether a text has a line end among its first bytes, or is no longer than these."""
     try:
-        with file.open("rb") as handle:
+        with os.fdopen(files.open_regular(file), "rb") as handle:
             head = handle.read(_FIRST_LINE)
     except OSError as error:
         raise InputError(f"cannot be read: {error}", path=file) from error
@@ -112,7 +117,7 @@ def has_boxes(file: Path, names: tuple[str, ...]) -> bool:
 
 
 def _lines(file: Path) -> Iterator[Record | str]:
-    with file.open(encoding="utf-8-sig") as handle:
+    with os.fdopen(files.open_regular(file), encoding="utf-8-sig") as handle:
         for number, line in enumerate(handle, 1):
             if line.strip():
                 yield _row(line, number)
@@ -128,7 +133,7 @@ def _row(line: str, number: int) -> Record | str:
 
 def _table(file: Path) -> Iterator[Record | str]:
     """Rows of a CSV file, `objects` as JSON."""
-    with file.open(encoding="utf-8-sig", newline="") as handle:
+    with os.fdopen(files.open_regular(file), newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle)
         for row in reader:
             number = reader.line_num
@@ -138,7 +143,7 @@ def _table(file: Path) -> Iterator[Record | str]:
                 yield f"line {number}: `objects` is not JSON: {error}"
 
 
-def _shard(file: Path) -> Iterator[Record | str]:
+def _shard(file: Path, pictures: bool) -> Iterator[Record | str]:
     from detkit.formats._parquet_files import open_file, pyarrow
 
     pa, _, _ = pyarrow()
@@ -147,11 +152,11 @@ def _shard(file: Path) -> Iterator[Record | str]:
         columns = [name for name in _COLUMNS if name in schema.names]
         if "image" in schema.names:
             parts = {field.name for field in schema.field("image").type} if _is_struct(pa, schema, "image") else set()
-            wanted = {"path"} if {"width", "height"} <= set(columns) else {"path", "bytes"}
+            wanted = {"path"} if {"width", "height"} <= set(columns) and not pictures else {"path", "bytes"}
             columns += [f"image.{part}" for part in sorted(parts & wanted)]
         number = 0
         try:
-            for batch in shard.iter_batches(_BATCH, columns=columns):
+            for batch in shard.iter_batches(_PICTURES if "image.bytes" in columns else _BATCH, columns=columns):
                 for value in batch.to_pylist():
                     number += 1
                     image = value.pop("image", None) or {}
@@ -196,7 +201,7 @@ def _card(file: Path) -> Any:
     import yaml
 
     try:
-        parts = re.split(r"(?m)^---[ \t]*\r?$", file.read_text(encoding="utf-8-sig"), maxsplit=2)
+        parts = re.split(r"(?m)^---[ \t]*\r?$", files.read_small(file).decode("utf-8-sig"), maxsplit=2)
         content = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return None
@@ -205,7 +210,7 @@ def _card(file: Path) -> Any:
 
 def _infos(file: Path) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8-sig"))
+        return json.loads(files.read_small(file).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
 

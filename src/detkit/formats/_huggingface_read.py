@@ -23,9 +23,10 @@ from detkit.formats._huggingface_files import (
     split_of,
     starts_with_a_line,
 )
-from detkit.formats._images import displayed_size, is_inside
+from detkit.formats._images import SUFFIXES, displayed_size, is_inside
 from detkit.formats._json_file import as_number, as_numbers
 from detkit.formats._manifest import Manifest, ids_of, read_manifest, table_of_images
+from detkit.formats._shard_pictures import Unpacker
 from detkit.formats._yolo_sidecar import IMAGES_TABLE
 from detkit.tables import Categories, Dataset, Detections, id_array
 
@@ -149,7 +150,9 @@ def _images(collected: Collector, file: Path, root: Path, manifest: Manifest | N
     """Records of a file that are images."""
     stated = manifest.content.get("splits") if manifest is not None else None
     split = split_of(file, root, stated if isinstance(stated, list) else None)
-    for record in records(file):
+    options = collected.options
+    unpacker = Unpacker(file) if options.unpack_images and (options.with_extra or options.find_images) else None
+    for record in records(file, pictures=unpacker is not None):
         if isinstance(record, str):
             collected.bad(record, file)
             continue
@@ -165,6 +168,13 @@ def _images(collected: Collector, file: Path, root: Path, manifest: Manifest | N
             collected.sources.append(file)
         size = _size(record, collected.options)
         path = str(beside) if beside.is_file() else None
+        if path is None and record.picture is not None and unpacker is not None:
+            path = unpacker.unpack(record.picture, record.number, name)
+            if PurePosixPath(name).suffix.lower() not in SUFFIXES:
+                # A picture that stands by itself needs a suffix: it is written under this name.
+                name += PurePosixPath(path).suffix
+        elif path is None and record.picture is not None and options.with_extra:
+            collected.skipped["pictures in the shards (`--place-images copy` writes them)"] += 1
         # The picture itself is let go: a shard's pictures need not fit into memory.
         yield _Image(file, replace(record, picture=None), name, split, path, size, record.picture is not None)
 

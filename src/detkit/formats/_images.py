@@ -67,7 +67,9 @@ def displayed_size(path: str | Path) -> tuple[int, int]:
             with Image.open(path) as image:
                 width, height = image.size
                 turned = image.getexif().get(0x0112) in _ROTATED
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
         raise InputError(f"not a readable image: {error}", path=path) from error
     return (height, width) if turned else (width, height)
 
@@ -275,6 +277,7 @@ def place(images: Images, targets: Iterable[tuple[int, Path]], mode: str) -> int
             if mode == "link" and not is_unpacked(source):
                 os.symlink(_resolved(source, resolved), target)  # noqa: PTH211 - no object a file
             else:
+                files.refuse_special(source)  # a device never ends
                 shutil.copyfile(source, target)
         except OSError as error:
             raise OutputError(f"{target}: cannot place image: {error.strerror or error}") from error

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.formats._coco_json import outline
 
@@ -30,7 +31,7 @@ def read_json(path: Path) -> Any:
     import msgspec
 
     try:
-        data = path.read_bytes().removeprefix(_BOM)
+        data = files.read_small(path).removeprefix(_BOM)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
     if not data.strip():
@@ -71,7 +72,10 @@ def _names_in(path: Path, _size: int, _changed: int) -> frozenset[str] | None:
         if found.kind != "object":
             first = next(iter(found.sections.get("") or ()), None)
             return frozenset(first) if isinstance(first, dict) else frozenset()
-        data = path.read_bytes().removeprefix(_BOM)
+        if found.sections:
+            # What has `images` or `annotations` at its top is COCO's or a kin's: the rest need not be walked.
+            return frozenset(found.sections)
+        data = files.read_small(path).removeprefix(_BOM)
         return frozenset(msgspec.json.decode(data, type=dict[str, msgspec.Raw]))
     except (OSError, msgspec.MsgspecError, ValueError, RecursionError):
         return None

@@ -14,7 +14,8 @@ from detkit.formats._base import Kind, ReadOptions
 from detkit.formats._collect import Collector, Item
 from detkit.formats._images import displayed_size
 from detkit.formats._json_file import as_number, as_numbers, read_many
-from detkit.formats._label_studio_tasks import Task, image_names, results_of, tasks_of
+from detkit.formats._label_studio_points import HIDDEN, NAMES, Points
+from detkit.formats._label_studio_tasks import Task, image_names, keeps_prefix, results_of, tasks_of
 from detkit.formats._labelme_read import json_below
 from detkit.formats._manifest import read_manifest
 from detkit.formats._turned import bounds, corners_around_first
@@ -31,8 +32,10 @@ ORIENTED = "oriented"
 Size = tuple[float, float]
 
 
-def read_label_studio(path: Path, options: ReadOptions, kind: Kind) -> tuple[Collector, Categories | None]:
-    """Everything in Label Studio's tasks at a path, and the classes that `detkit.json` lists.
+def read_label_studio(
+    path: Path, options: ReadOptions, kind: Kind
+) -> tuple[Collector, Categories | None, Points, Mapping[str, Any] | None]:
+    """Everything in Label Studio's tasks at a path, and the classes and keypoint names that `detkit.json` lists.
 
     Parameters
     ----------
@@ -46,6 +49,8 @@ def read_label_studio(path: Path, options: ReadOptions, kind: Kind) -> tuple[Col
     -------
     collected : Collector
     stated : Categories or None
+    points : Points
+    names : mapping of str to list of str, or None
 
     Raises
     ------
@@ -67,29 +72,40 @@ def read_label_studio(path: Path, options: ReadOptions, kind: Kind) -> tuple[Col
     if not tasks:
         first = f"; {collected.findings[0].where}: {collected.findings[0].message}" if collected.findings else ""
         raise InputError(f"no tasks with `data` and `annotations` or `predictions`{first}", path=path)
-    names = image_names([task.image for _, task in tasks])
+    names, points = image_names([task.image for _, task in tasks]), Points()
     for (file, task), (name, full) in zip(tasks, names, strict=True):
-        _add_task(collected, file, task, name, full, kind)
+        _add_task(collected, points, file, task, name, full, kind)
     manifest = read_manifest(root, "label_studio") if path.is_dir() else None
     if manifest is not None:
         collected.sources.append(manifest.path)
-    return collected, None if manifest is None else manifest.categories
+        stated = manifest.content.get(NAMES)
+        return collected, manifest.categories, points, stated if isinstance(stated, dict) else None
+    return collected, None, points, None
 
 
-def _add_task(collected: Collector, file: Path, task: Task, name: str, full: str, kind: Kind) -> None:
+def _add_task(collected: Collector, points: Points, file: Path, task: Task, name: str, full: str, kind: Kind) -> None:
     entry = _annotation(task, collected) if kind == "dataset" else _prediction(task, collected)
     if entry is None:
         collected.skipped["tasks without an annotation" if kind == "dataset" else "tasks without a prediction"] += 1
         return
-    found = collected.finder.find(full) or (collected.finder.find(name) if name != full else None)
+    found = _file(task, collected, name, full)
     size = _size(task, entry, name, found, collected)
     position = collected.image(name, size, found)
+    collected.paths[position] = found
     labels, about, complete = _by_region(entry)
     parts: dict[str, Item] = {}
+    regions: dict[str, Item] = {}
     for number, result in results_of(entry):
         region = str(result.get("id", ""))
         if region in complete and not _labels_in(result["value"]) and result.get("type") in ("rectangle", "polygon"):
             # The same region once more, without its label.
+            continue
+        if str(result.get("type", "")).startswith("keypoint"):
+            hidden = about.get(region, {}).get(HIDDEN) is True
+            problem = _point(points, result, labels.get(region, []), size, hidden)
+            if problem is not None:
+                message = f"image `{name}`, result {number}: {problem}"
+                collected.bad(message, file, image=name, annotation=number)
             continue
         item = _item(collected, file, name, number, result, labels.get(region, []), size)
         if item is None:
@@ -101,6 +117,32 @@ def _add_task(collected: Collector, file: Path, task: Task, name: str, full: str
         if not _joined(parts, item, region, result.get("parentID")):
             collected.add(position, item)
             collected.suspicious(item, file, image=name, annotation=number)
+            regions.setdefault(region, item)
+    points.settle(regions, collected)
+
+
+def _point(
+    points: Points, result: Mapping[str, Any], labels: Sequence[str], size: Size | None, hidden: bool
+) -> str | None:
+    """Take a keypoint; what is wrong with it is returned."""
+    own = _labels_in(result["value"]) or list(labels)
+    if not own:
+        return "a keypoint without a label"
+    if size is None:
+        return "coordinates are percents and the size of the image is unknown"
+    return points.add(result["value"], own[0], result.get("parentID"), size, hidden)
+
+
+def _file(task: Task, collected: Collector, name: str, full: str) -> str | None:
+    """The image's file: with the prefix of its upload, else without, unless two uploads would be that file."""
+    finder = collected.finder
+    before = dict(finder.fallbacks)
+    found = finder.find(full) or (finder.find(name) if name != full else None)
+    if found is not None and keeps_prefix(task.image, name) and Path(found).name != name:
+        finder.fallbacks.clear()
+        finder.fallbacks.update(before)
+        return None
+    return found
 
 
 def _annotation(task: Task, collected: Collector) -> Mapping[str, Any] | None:
@@ -181,7 +223,7 @@ def _item(
     is_box = {"x", "y", "width", "height"} <= value.keys()
     if kind in _OF_REGION or kind == "relation" or (kind == "labels" and not is_box and "points" not in value):
         return None
-    if (not is_box and "points" not in value) or kind.startswith(("keypoint", "ellipse", "brush")):
+    if (not is_box and "points" not in value) or kind.startswith(("ellipse", "brush")):
         collected.skipped[f"results of type `{kind}`"] += 1
         return None
 

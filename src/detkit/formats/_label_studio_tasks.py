@@ -16,7 +16,7 @@ from detkit.formats._json_file import names_in, read_json
 from detkit.formats._labelme_read import json_below
 from detkit.formats._manifest import read_manifest
 
-__all__ = ["Task", "image_names", "probe", "results_of", "tasks_of"]
+__all__ = ["Task", "image_names", "keeps_prefix", "probe", "results_of", "tasks_of"]
 
 _UPLOAD = re.compile(r"(?:^|/)(?:data/)?upload/(?:\d+/)?([^/]+)$")
 _PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)", re.IGNORECASE)
@@ -151,6 +151,11 @@ def image_names(stated: list[str]) -> list[tuple[str, str]]:
     for name, text in zip(short, stated, strict=True):
         owners.setdefault(name, set()).add(text)
     return [(s if len(owners[s]) == 1 else f, f) for s, f in zip(short, full, strict=True)]
+
+
+def keeps_prefix(stated: str, name: str) -> bool:
+    """Whether an upload is called by its prefix and name, since another upload has the same name."""
+    return _UPLOAD.search(stated) is not None and _PREFIX.match(name) is not None
 
 
 def _path_of(text: str) -> str:

@@ -14,6 +14,7 @@ from detkit.findings import Loss
 from detkit.formats._base import Capabilities, WriteOptions
 from detkit.formats._images import place
 from detkit.formats._json_file import write_json
+from detkit.formats._label_studio_points import HIDDEN, NAMES, WrittenPoints
 from detkit.formats._label_studio_read import ORIENTED
 from detkit.formats._manifest import write_manifest
 from detkit.formats._turned import turned_boxes
@@ -36,6 +37,7 @@ _CONTROLS = {
     ORIENTED: ("RectangleLabels", 'canRotate="true"'),
     "polygon": ("PolygonLabels", ""),
 }
+_POINT = "keypoint"
 
 
 def write_label_studio(
@@ -69,7 +71,8 @@ def write_label_studio(
     text = writer.configuration()
     (target / "label_config.xml").write_text(text, encoding="utf-8", newline="\n")
     kind = "dataset" if isinstance(table, Dataset) else "detections"
-    write_manifest(target, "label_studio", kind, table.categories)
+    names_of = {NAMES: writer.points.names} if writer.points.names else {}
+    write_manifest(target, "label_studio", kind, table.categories, **names_of)
     place(table.images, image_targets(table.images, names, target / "images"), options.place_images or "leave")
     return losses + writer.losses()
 
@@ -82,7 +85,7 @@ class _Writer:
         self.table = table
         self.offsets, self.keep = table.offsets.tolist(), kept_rows(table, holds, options).tolist()
         self.xywh, self.category = rows.xywh.tolist(), rows.category_index.tolist()
-        self.outlines = Outlines(table, options)
+        self.outlines, self.points = Outlines(table, options), WrittenPoints(table)
         self.attributes = stated_attributes(table)
         self.score = table.score.tolist() if isinstance(table, Detections) else None
         self.flags: list[tuple[str, list[bool]]] = []
@@ -115,22 +118,34 @@ class _Writer:
         for part, (control, value) in enumerate(values):
             self.used[control] = None
             kind = _CONTROLS[control][0].lower()
-            region = {
-                "id": f"r{row}" if part == 0 else f"r{row}_{part}",
-                "type": kind,
-                "from_name": control,
-                "to_name": "image",
-                "original_width": plain(width),
-                "original_height": plain(height),
-                "image_rotation": 0,
-                "value": {**value, kind: [label]},
-            }
-            if part:
-                region["parentID"] = f"r{row}"
-            if self.score is not None:
-                region["score"] = self.score[row]
-            found.append(region)
+            name = f"r{row}" if part == 0 else f"r{row}_{part}"
+            found.append(self._region(row, name, control, kind, {**value, kind: [label]}, (width, height)))
+        for number, label, value, hidden in self.points.of(row, np.array([width, height])):
+            name, kind = f"r{row}_k{number + 1}", "keypointlabels"
+            found.append(self._region(row, name, _POINT, kind, {**value, kind: [label]}, (width, height)))
+            if hidden:
+                self.about.setdefault(HIDDEN, "choices")
+                found.append(_said(name, HIDDEN, "choices", ["true"]))
         return found + self._described(row)
+
+    def _region(
+        self, row: int, name: str, control: str, kind: str, value: dict[str, Any], size: tuple[float, float]
+    ) -> dict[str, Any]:
+        region = {
+            "id": name,
+            "type": kind,
+            "from_name": control,
+            "to_name": "image",
+            "original_width": plain(size[0]),
+            "original_height": plain(size[1]),
+            "image_rotation": 0,
+            "value": value,
+        }
+        if name != f"r{row}":
+            region["parentID"] = f"r{row}"
+        if self.score is not None:
+            region["score"] = self.score[row]
+        return region
 
     def _values(self, row: int, size: NDArray[np.float64]) -> list[tuple[str, dict[str, Any]]]:
         """Control and coordinates of a row's regions, in percent."""
@@ -155,15 +170,7 @@ class _Writer:
         for name, value in (stated | self.attributes(row)).items():
             kind, content = self._content(value)
             self.about.setdefault(name, kind)
-            found.append(
-                {
-                    "id": f"r{row}",
-                    "type": kind,
-                    "from_name": name,
-                    "to_name": "image",
-                    "value": {"text" if kind == "textarea" else kind: content},
-                }
-            )
+            found.append(_said(f"r{row}", name, kind, content))
         return found
 
     def _content(self, value: Any) -> tuple[str, Any]:
@@ -182,6 +189,10 @@ class _Writer:
             lines.append(f'  <{tag} name="{control}" toName="image"{f" {more}" if more else ""}>')
             lines += [f"    <Label value={quoteattr(name)}/>" for name in self.table.categories.names]
             lines.append(f"  </{tag}>")
+        if self.points.names:
+            lines.append(f'  <KeyPointLabels name="{_POINT}" toName="image">')
+            known = dict.fromkeys(name for own in self.points.names.values() for name in own)
+            lines += [*(f"    <Label value={quoteattr(name)}/>" for name in known), "  </KeyPointLabels>"]
         for name, kind in self.about.items():
             tag = {"choices": "Choices", "number": "Number", "textarea": "TextArea"}[kind]
             head = f'  <{tag} name={quoteattr(name)} toName="image" perRegion="true"'
@@ -198,7 +209,13 @@ class _Writer:
             Loss("oriented boxes that are no rectangles", "written as polygons", self.skewed),
             Loss("attribute values that are no text, number or flag", "written as text", self.coerced),
         ]
-        return [*self.outlines.losses(), *(loss for loss in found if loss.count)]
+        return [*self.outlines.losses(), *self.points.losses(), *(loss for loss in found if loss.count)]
+
+
+def _said(region: str, control: str, kind: str, content: Any) -> dict[str, Any]:
+    """A result that says something of another region."""
+    value = {"text" if kind == "textarea" else kind: content}
+    return {"id": region, "type": kind, "from_name": control, "to_name": "image", "value": value}
 
 
 def _percents(box: Any, size: NDArray[np.float64]) -> dict[str, Any]:

@@ -197,13 +197,15 @@ def _item(collected: Collector, file: Path, number: int, shape: Any, size: tuple
     if not isinstance(label, str) or not label:
         return bad("`label` is missing or no text")
     kind = shape.get("shape_type") or "polygon"
+    if not isinstance(kind, str):
+        return bad("`shape_type` is no text")
     if kind in _NO_REGION:
         collected.skipped[f"shapes of type `{kind}`"] += 1
         return None
     points = _points(shape.get("points"))
     if points is None or len(points) < (2 if kind in ("rectangle", "circle", "mask") else 3):
         return bad(f"`points` of a {kind} is not a list of enough finite x, y")
-    item = _shaped(collected, str(kind), points, shape, size)
+    item = _shaped(collected, kind, points, shape, size)
     if item is None:
         return bad(f"shape of type `{kind}`, expected rectangle, polygon, circle, mask or rotation")
     item.name = label
@@ -261,7 +263,9 @@ def _decoded(encoded: Any) -> NDArray[np.bool_] | None:
     try:
         with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
             return np.asarray(image.convert("L")) > 0
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except MemoryError:
+        raise
+    except Exception:  # a damaged picture makes Pillow's plugins raise nearly anything
         return None
 
 

@@ -138,7 +138,7 @@ def _rest(data: Dataset, holds: Capabilities, options: WriteOptions, one_file: b
             ("annotation", data.annotations.extra),
         ):
             names: dict[str, int] = {}
-            held = holds.image_fields if what == "image" else frozenset()
+            held = {"image": holds.image_fields, "category": holds.category_fields}.get(what, frozenset())
             for fields in extra.values():
                 for name in (n for n in fields if n not in held):
                     names[name] = names.get(name, 0) + 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.formats._json_file import json_bytes
@@ -62,7 +63,7 @@ def read_manifest(folder: Path, format: str) -> Manifest | None:
     try:
         if not folder.is_dir() or not path.is_file():
             return None
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(files.read_small(path).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(content, dict) or content.get("schema") != f"detkit.{format}/1":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._images import SUFFIXES
@@ -88,7 +90,7 @@ def _described(file: Path, folder: Path | None, name: str, split: str, key: str)
         return Sequences(file, folder, name, split, key)
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(ini.read_bytes().decode("utf-8-sig"))
+        parser.read_string(files.read_small(ini).decode("utf-8-sig"))
         section = parser["Sequence"]
         width, height = float(section.get("imWidth", "nan")), float(section.get("imHeight", "nan"))
         length = int(section["seqLength"]) if "seqLength" in section else None
@@ -110,7 +112,7 @@ def _described(file: Path, folder: Path | None, name: str, split: str, key: str)
 
 def probe_rows(path: Path) -> tuple[int, str]:
     """How many columns the first rows of a file have (0 where they are no MOT rows, -1 for an empty file), and why."""
-    with path.open("rb") as handle:
+    with os.fdopen(files.open_regular(path), "rb") as handle:
         head = handle.read(_HEAD)
     whole = len(head) < _HEAD
     if b"\0" in head:
@@ -158,7 +160,7 @@ def load(file: Path) -> tuple[NDArray[np.float64], NDArray[np.int64], int, list[
         Not UTF-8 text.
     """
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = files.read_small(file).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path=file) from error
     except UnicodeDecodeError as error:
@@ -205,7 +207,7 @@ def class_names(sequences: Sequence[Sequences]) -> tuple[list[str] | None, list[
         file = sequence.file.parent / "labels.txt"
         if not file.is_file():
             continue
-        text = file.read_bytes().decode("utf-8-sig", "replace")
+        text = files.read_small(file).decode("utf-8-sig", "replace")
         own = [line.strip() for line in text.splitlines() if line.strip()]
         if names is not None and own != names:
             raise InputError(f"names other classes than `{read[0]}`", path=file, hint="make the lists of classes agree")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.errors import InputError
 
 __all__ = ["find_names", "load_yaml", "names_from_value", "read_names", "read_text", "short"]
@@ -16,6 +17,7 @@ __all__ = ["find_names", "load_yaml", "names_from_value", "read_names", "read_te
 _HINT = "name the file that holds the class names with `--names`"
 _PLAIN = ("obj.names", "_darknet.labels", "classes.txt", "names.txt")
 _LARGEST_YAML = 4 * 2**20
+_DEEPEST_YAML = 50
 
 
 def find_names(path: Path) -> tuple[tuple[str, ...], Path] | None:
@@ -84,7 +86,7 @@ def read_text(path: Path) -> str:
         Not readable, or not UTF-8 (UTF-16 with a byte order mark is read too).
     """
     try:
-        data = path.read_bytes()
+        data = files.read_small(path)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
     try:
@@ -118,6 +120,8 @@ def load_yaml(path: Path) -> Any:
     text = read_text(path)
     if len(text) > _LARGEST_YAML:
         raise InputError(f"{len(text)} characters, too large for a dataset description", path=path)
+    if _depth(text) > _DEEPEST_YAML:
+        raise InputError(f"lists inside of lists more than {_DEEPEST_YAML} deep", path=path)
     try:
         # BaseLoader builds nothing but text, lists and dicts.
         return yaml.load(text, Loader=Loader)
@@ -126,6 +130,15 @@ def load_yaml(path: Path) -> Any:
         problem = getattr(error, "problem", None) or str(error)
         place = None if mark is None else f"line {mark.line + 1}"
         raise InputError(f"not YAML: {problem}", path=path, place=place) from error
+
+
+def _depth(text: str) -> int:
+    """How deep brackets stand in brackets; the parser's time grows with the square of it."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def names_from_value(value: Any, path: Path, nc: Any = None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding
 
@@ -89,7 +91,7 @@ def role_of(path: Path) -> tuple[str, str]:
         `scores` and `strings` are predictions, a row a box or a row an image.
     why : str
     """
-    with path.open("rb") as handle:
+    with os.fdopen(files.open_regular(path), "rb") as handle:
         head = handle.read(_HEAD)
     if b"\0" in head:
         return "", "not a text file"
@@ -156,7 +158,7 @@ def load(path: Path, header: Sequence[str] | None = None) -> Table:
         Not UTF-8, or no CSV.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = files.read_small(path).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
     except UnicodeDecodeError as error:

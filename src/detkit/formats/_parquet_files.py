@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.errors import InputError, MissingExtraError
 
 __all__ = ["SUFFIX", "is_parquet", "open_file", "part_files", "pyarrow"]
@@ -37,7 +39,7 @@ def is_parquet(path: Path) -> str | None:
     """None where a file begins and ends as Parquet does, else what it lacks."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as handle:
+        with os.fdopen(files.open_regular(path), "rb") as handle:
             if handle.read(4) != _MAGIC:
                 return "does not start with `PAR1`"
             if size < _LEAST_BYTES:

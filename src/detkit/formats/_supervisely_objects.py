@@ -121,7 +121,9 @@ def _decoded(text: Any) -> NDArray[np.bool_] | None:
             if "A" in image.getbands() or "transparency" in image.info:
                 return np.asarray(image.convert("RGBA"))[..., 3] > 0
             return np.asarray(image.convert("L")) > 0
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except MemoryError:
+        raise
+    except Exception:  # a damaged picture makes Pillow's plugins raise nearly anything
         return None
 
 

@@ -109,7 +109,7 @@ def _classify(path: Path) -> tuple[bool | None, str]:
 def _says_yolo(path: Path) -> bool:
     """Whether detkit wrote this folder as YOLO predictions: then few rows are enough to know the columns."""
     try:
-        content = json.loads((path / files.FOLDER_MARK).read_text(encoding="utf-8-sig"))
+        content = json.loads(files.read_small(path / files.FOLDER_MARK).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and content.get("format") == "yolo" and content.get("kind") == "detections"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding, examples
 from detkit.formats._collect import Collector, named_like
@@ -125,7 +126,7 @@ def splits_from_lists(collected: Collector, known: KnownImages, folder: Path) ->
     members: dict[str, list[int]] = {}
     for file in sorted(folder.glob("*.txt")) if folder.is_dir() else ():
         try:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
+            lines = files.read_small(file).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             collected.findings.append(Finding("DK101", f"cannot be read: {error}", file=str(file)))
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.findings import Finding
@@ -61,7 +63,7 @@ def via_files(path: Path) -> list[Path]:
 
 def probe_file(path: Path) -> tuple[bool, str]:
     """Whether a file is a VIA project, its JSON of annotations or its CSV, and why or why not."""
-    with path.open("rb") as handle:
+    with os.fdopen(files.open_regular(path), "rb") as handle:
         head = handle.read(_HEAD)
     if b"\0" in head:
         return False, "not a text file"

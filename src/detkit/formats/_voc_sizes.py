@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit import files
 from detkit.findings import Finding
 from detkit.formats._base import ImageSizes, ReadOptions
 from detkit.formats._images import SUFFIXES, ImageFinder, displayed_sizes
@@ -98,7 +100,7 @@ def _read_table(path: Path) -> Mapping[str, tuple[float, float]]:
     """Sizes by file name; rows without a size are passed over, they may belong to images that were never opened."""
     sizes: dict[str, tuple[float, float]] = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
+        with os.fdopen(files.open_regular(path), newline="", encoding="utf-8-sig") as handle:
             for row in csv.DictReader(handle):
                 width, height = float(row["width"]), float(row["height"])
                 if width > 0 and height > 0:

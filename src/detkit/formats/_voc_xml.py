@@ -18,6 +18,7 @@ from detkit.formats._voc_plain import PlainFiles, PlainRows
 
 __all__ = ["XmlObject", "XmlReader", "XmlRecord", "is_voc_file"]
 
+_DEEPEST = 50
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _TRUE = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 #: Where the file lies: it says nothing about the content, and is written anew.
@@ -243,13 +244,18 @@ def _polygon(element: Any) -> list[float] | None:
     return known if len(known) == len(values) and len(known) >= 6 else None
 
 
-def _plain_fields(element: Any, known: Iterable[str]) -> dict[str, Any]:
-    """Children that have no column, as text, or as mappings and lists of text where they are nested."""
+def _plain_fields(element: Any, known: Iterable[str], depth: int = 0) -> dict[str, Any]:
+    """Children that have no column, as text, or as mappings and lists of text where they are nested.
+
+    What stands deeper than any tool writes is joined as text: the depth of a file is not the depth of the stack.
+    """
     fields: dict[str, Any] = {}
     for child in element:
         if not isinstance(child.tag, str) or child.tag in known:
             continue
-        value = _plain_fields(child, ()) if len(child) else (child.text or "").strip()
+        value: Any = (child.text or "").strip()
+        if len(child):
+            value = _plain_fields(child, (), depth + 1) if depth < _DEEPEST else "".join(child.itertext()).strip()
         if child.tag in fields:
             before = fields[child.tag]
             fields[child.tag] = [*before, value] if isinstance(before, list) else [before, value]

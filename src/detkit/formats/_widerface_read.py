@@ -98,7 +98,7 @@ def _categories(lists: Lists, home: Path, sidecar: Sidecar) -> Categories:
     """Faces, unless rows or `labels.txt` name classes."""
     names: list[str] = []
     if (home / "labels.txt").is_file():
-        text = (home / "labels.txt").read_text(encoding="utf-8-sig", errors="replace")
+        text = files.read_small(home / "labels.txt").decode("utf-8-sig", "replace")
         names = [line.strip() for line in text.splitlines() if line.strip()]
     names = list(dict.fromkeys([*names, *sorted(set(lists.classes) - set(names))])) or [FACE]
     stated = sidecar.categories(names)

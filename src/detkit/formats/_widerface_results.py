@@ -98,7 +98,7 @@ def read_results(path: Path, options: ReadOptions) -> Detections:
 
 def _parse(file: Path) -> tuple[list[list[float]], list[str], list[Finding]]:
     try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
+        lines = files.read_small(file).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         return [], [], [Finding("DK101", f"cannot be read as text: {error}", file=str(file))]
     rows: list[list[float]] = []

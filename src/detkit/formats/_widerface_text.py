@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._images import SUFFIXES
@@ -64,7 +66,7 @@ def is_name(line: str) -> bool:
 
 
 def _lines(path: Path, limit: int | None = None) -> list[str]:
-    with path.open("rb") as handle:
+    with os.fdopen(files.open_regular(path), "rb") as handle:
         data = handle.read() if limit is None else handle.read(limit)
     if b"\0" in data:
         return []
@@ -128,7 +130,7 @@ def _blocks(lines: Sequence[str], path: Path) -> Iterator[tuple[int, int, str]]:
     starts = [at for at, line in enumerate(lines) if is_name(line.strip())]
     if lines and (not starts or any(line.strip() for line in lines[: starts[0]])):
         raise InputError(f"found `{lines[0].strip()[:40]}`, expected an image name", path=path, place="line 1")
-    for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, stop in zip(starts, [*starts, len(lines)][1:], strict=True):
         yield start, stop, lines[start].strip().replace("\\", "/")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from detkit.errors import InputError
+from detkit.files import open_regular
 from detkit.findings import Finding
 from detkit.formats._base import Probe
 from detkit.formats._data_yaml import UNASSIGNED, Description, read_darknet, read_data_yaml, resolve, split_name
@@ -151,7 +152,7 @@ def _probe_labels(layout: Layout, what: str) -> Probe:
         return Probe(False, "no data.yaml and no label files (.txt)")
     good, problems = 0, []
     for file in files:
-        with file.open("rb") as handle:
+        with os.fdopen(open_regular(file), "rb") as handle:
             lines = handle.read(65536).decode("utf-8-sig", "replace").splitlines()[:_SAMPLED_ROWS]
         for number, line in enumerate(lines, 1):
             tokens = line.split()

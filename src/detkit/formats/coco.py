@@ -177,7 +177,8 @@ def read_detections(path: str | Path, options: ReadOptions) -> Detections:
 
 def _only_json(folder: Path) -> Path | None:
     """The one JSON file of a folder, detkit's own mark aside; None where there is none, or several."""
-    found = [f for f in folder.iterdir() if Path(plain_name(f.name)).suffix.lower() == ".json" and f.name != files.FOLDER_MARK and f.is_file()]
+    named = [f for f in folder.iterdir() if Path(plain_name(f.name)).suffix.lower() == ".json"]
+    found = [f for f in named if f.name != files.FOLDER_MARK and f.is_file()]
     return found[0] if len(found) == 1 else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ def detect(path: Path, kind: Kind) -> Probe:
         return Probe(False, "holds predictions only")
     if not path.is_file():
         return Probe(False, "one file was expected, this is a folder")
-    with path.open("rb") as handle:
+    with os.fdopen(files.open_regular(path), "rb") as handle:
         head = handle.read(_HEAD)
     if b"\0" in head:
         return Probe(False, "not a text file")
@@ -125,7 +126,7 @@ def read_detections(path: Path, options: ReadOptions) -> Detections:
 def _load(path: Path) -> tuple[_Table, Columns]:
     """All rows with as many fields as the header; others are bad rows."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = files.read_small(path).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
     except UnicodeDecodeError as error:

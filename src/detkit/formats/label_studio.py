@@ -18,9 +18,10 @@ CAPABILITIES = Capabilities(
     holds=frozenset(
         (
             *("image_sizes", "category_ids", "supercategories", "crowds", "ignored", "polygons", "oriented"),
-            *("attributes", "scores"),
+            *("keypoints", "attributes", "scores"),
         )
     ),
+    category_fields=frozenset(("keypoints",)),
     folder=True,
     detections_folder=True,
 )
@@ -52,19 +53,23 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     InputError
         No tasks of Label Studio's, or a split is asked for.
     """
+    from detkit.formats._label_studio_points import with_points
     from detkit.formats._label_studio_read import read_label_studio
 
-    collected, stated = read_label_studio(Path(path), options, "dataset")
+    collected, stated, points, names = read_label_studio(Path(path), options, "dataset")
     collected.keep_split(options.split)
-    return collected.dataset(stated)
+    dataset: Dataset = collected.dataset(stated)
+    return with_points(dataset, collected.rows, points, names, str(path)) if options.with_shapes else dataset
 
 
 def read_detections(path: Path, options: ReadOptions) -> Detections:
     """Predictions from the `predictions` of tasks."""
+    from detkit.formats._label_studio_points import with_points
     from detkit.formats._label_studio_read import read_label_studio
 
-    collected, stated = read_label_studio(Path(path), options, "detections")
-    return collected.detections(stated)
+    collected, stated, points, names = read_label_studio(Path(path), options, "detections")
+    detections: Detections = collected.detections(stated)
+    return with_points(detections, collected.rows, points, names, str(path)) if options.with_shapes else detections
 
 
 def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:

@@ -16,11 +16,14 @@ from detkit.kernels import (
     fusion,
     hamming,
     iou,
+    json_outlines,
     json_rows,
     kmeans,
     match,
     nms,
+    oks,
     polygon,
+    rle,
     soft_nms,
 )
 from detkit.kernels._jit import Kernel
@@ -49,6 +52,7 @@ def warm_up() -> dict[str, bool]:
     )
     iou.pairwise_iou(boxes, boxes)
     json_rows.scan_rows(b'[{"id":1,"bbox":[0,0,1,1]}]', 0, json_rows.Layout(("id",)))
+    _warm_outlines()
     nms.nms(boxes, one)
     zero = np.zeros(1, np.int64)
     cells_of_one = np.array([0, 1])
@@ -73,6 +77,19 @@ def warm_up() -> dict[str, bool]:
     counts = bootstrap.weighted_counts(zero.astype(np.int32), np.ones(1, np.uint16), ends, weights)
     bootstrap.weighted_averages(stream, weights, counts, np.linspace(0, 1, 101))
     return {f"{kernel.__module__.rpartition('.')[2]}{kernel.__name__}": kernel.compiled > 0 for kernel in _called()}
+
+
+def _warm_outlines() -> None:
+    text = b'[{"keypoints":[1,2,2],"segmentation":{"size":[1,1],"counts":"01"}}]'
+    columns = json_rows.scan_rows(text, 0, json_rows.Layout((), spans=("segmentation", "keypoints")))
+    if columns is not None:
+        json_outlines.read_masks(text, columns.spans[0])
+        json_outlines.read_lists(text, columns.spans[1])
+    zero, ends, one = np.zeros(1, np.int64), np.array([0, 1]), np.ones(1)
+    mask = rle.Strings(np.ones((1, 2), np.int64), zero, np.array([2]), np.frombuffer(b"01", np.uint8))
+    rle.overlaps(mask, mask, np.zeros(1, np.bool_), ends, ends)
+    points = np.ones((1, 1, 3))
+    oks.exponents(points, points, np.ones((1, 4)), one, one, zero.reshape(1, 1), zero, zero, 1)
 
 
 def cache_folder() -> str:

@@ -318,7 +318,15 @@ def _records_at_most(text: Any, data: NDArray[np.uint8], first: int, last: int, 
 
 
 def release(text: Any, first: int, last: int) -> None:
-    """Give the memory of a mapping's pages back; they come again from the file where they are looked at."""
+    """Give the memory of a mapping's pages back; they come again from the file where they are looked at.
+
+    Parameters
+    ----------
+    text : bytes or mmap
+        Nothing is done for bytes.
+    first, last : int
+        The first byte that is done with, and the one behind the last.
+    """
     if isinstance(text, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         first = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
         if first < last:

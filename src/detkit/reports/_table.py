@@ -8,6 +8,7 @@ from collections.abc import Sequence
 __all__ = ["WIDTH", "number", "percent", "printable", "table", "width_of"]
 
 WIDTH = 80
+_LONG = 10 * WIDTH
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -27,6 +28,8 @@ def printable(text: str) -> str:
 
 def width_of(text: str) -> int:
     """Terminal cells the text takes: wide characters two, combining ones none."""
+    if text.isascii():
+        return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
@@ -47,7 +50,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
     list of str
         Header, rule, rows.
     """
-    cells = [[printable(c) for c in row] for row in (header, *rows)]
+    cells = [[printable(_cut(c)) for c in row] for row in (header, *rows)]
     widths = [max(width_of(row[i]) for row in cells) for i in range(len(header))]
     excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
     if excess > 0:
@@ -58,6 +61,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
         lines.append("  ".join(parts).rstrip())
     lines.insert(1, "  ".join("-" * w for w in widths))
     return lines
+
+
+def _cut(text: str) -> str:
+    """A text of several lines' length without its middle: nothing of that would be shown."""
+    return text if len(text) <= _LONG else f"{text[: _LONG // 2]}…{text[-_LONG // 2 :]}"
 
 
 def _fit(text: str, width: int, *, flush_left: bool) -> str:

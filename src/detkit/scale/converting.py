@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detkit import api
-from detkit.scale.engine import LOCAL, run_all
+from detkit import api, files
+from detkit.scale.engine import LOCAL, require, run_all
 
 if TYPE_CHECKING:
     from detkit.api import Conversion
 
 __all__ = ["convert"]
+
+#: Options that are paths: workers run in a folder of their own.
+_PATHS = ("truth",)
 
 
 def convert(
@@ -35,12 +38,27 @@ def convert(
     scheduler, workers, progress
         See `detkit.scale.engine.run_all`.
     **options
-        Of `detkit.api.convert`. A target whose worker died was not moved into place yet, so the next try finds none.
+        Of `detkit.api.convert`.
 
     Returns
     -------
     list of Conversion
+
+    Raises
+    ------
+    OutputError
+        A target exists.
     """
+    require()
+    if not options.get("dry_run"):
+        for _, target in pairs:
+            files.refuse_existing(Path(target), overwrite=bool(options.get("overwrite")))
+        # A worker may die after its target is in place: the next try writes the same again.
+        options["overwrite"] = True
+    options = {key: str(Path(value).absolute()) if key in _PATHS and value else value for key, value in options.items()}
+    reading = dict(options.get("read_options") or {})
+    if reading.get("images_dir"):
+        options["read_options"] = {**reading, "images_dir": Path(reading["images_dir"]).absolute()}
     tasks = [(str(Path(source).absolute()), str(Path(target).absolute()), to, options) for source, target in pairs]
     return run_all(_convert, tasks, scheduler=scheduler, workers=workers, progress=progress)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from detkit.errors import CannotJudgeError, DetkitError, MissingExtraError, UsageError
 
-__all__ = ["LOCAL", "RETRIES", "is_local", "place_for", "run_all", "task_count"]
+__all__ = ["LOCAL", "RETRIES", "is_local", "need_folder", "place_for", "require", "run_all", "task_count"]
 
 LOCAL = "local"
 #: How often a task is run again after its worker died, or after it failed for another reason than its input.
@@ -58,18 +58,47 @@ def place_for(folder: str | Path | None, scheduler: str) -> Iterator[Path]:
     UsageError
         An address and no folder.
     """
-    if folder is not None:
-        path = Path(folder).absolute()
-        path.mkdir(parents=True, exist_ok=True)
-        yield path
-    elif not is_local(scheduler):
+    if folder is not None or not is_local(scheduler):
+        yield need_folder(folder)
+    else:
+        with tempfile.TemporaryDirectory(prefix="detkit-") as scratch:
+            yield Path(scratch)
+
+
+def need_folder(folder: str | Path | None) -> Path:
+    """The folder as a whole path, made where it is not there yet.
+
+    Parameters
+    ----------
+    folder : path-like, optional
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UsageError
+        None is given.
+    """
+    if folder is None:
         raise UsageError(
             "workers behind an address need a folder that this machine sees too, for what they write",
             hint="name it: --shard-folder DIR",
         )
-    else:
-        with tempfile.TemporaryDirectory(prefix="detkit-") as scratch:
-            yield Path(scratch)
+    path = Path(folder).absolute()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def require() -> None:
+    """Raise where Dask is not installed: before any work is done.
+
+    Raises
+    ------
+    MissingExtraError
+    """
+    _distributed()
 
 
 def run_all(
@@ -168,8 +197,9 @@ def _client(distributed: Any, scheduler: str, workers: int | None, tasks: int) -
         return
     count = min(workers or os.cpu_count() or 1, max(1, tasks))
     with (
+        # Any free port: another run on this machine has the usual one.
         distributed.LocalCluster(
-            n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            n_workers=count, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

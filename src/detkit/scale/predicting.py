@@ -1,18 +1,19 @@
-"""Predictions whose images are cut into chunks, a Dask task each; the answers are joined in the images' order."""
+"""Predictions whose images are cut into tasks for the workers of a Dask cluster; this process writes the answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detkit.api import PredictSettings
-from detkit.api.chunking import join_chunks, predict_chunk, refuse_uncut
-from detkit.scale.engine import LOCAL, place_for, run_all, task_count
+from detkit import api
+from detkit.api.chunking import Elsewhere, Task, answer
+from detkit.scale.engine import LOCAL, is_local, need_folder, require, run_all, task_count
 
 if TYPE_CHECKING:
-    from detkit.tables import Detections
+    from detkit.api import Prediction, PredictSettings
 
 __all__ = ["predict"]
 
@@ -24,52 +25,55 @@ def predict(
     settings: PredictSettings | None = None,
     *,
     chunks: int | None = None,
-    format: str | None = None,
-    overwrite: bool = False,
     scheduler: str = LOCAL,
     workers: int | None = None,
     folder: str | Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    **changes: Any,
-) -> Detections:
-    """The predictions of all images, as one process would have written them to the target.
+    **options: Any,
+) -> Prediction:
+    """The predictions of all images: the target is the file that one process writes.
 
     Parameters
     ----------
     model, images : path-like
-        Paths that every worker sees: a folder, a list, or a dataset.
+        Paths that every worker sees. Images are a folder, a list, or a dataset.
     target : path-like
+        Written by this process.
     settings : PredictSettings, optional
+        Its device is that of each worker.
     chunks : int, optional
-        By default two a local worker, or sixteen behind an address.
-    format : str, optional
-        Of the target; by default told by its suffix.
-    overwrite : bool
-    scheduler, workers, progress
+        Into how many tasks images are cut; by default two a local worker, or sixteen behind an address.
+    scheduler, workers
         See `detkit.scale.engine.run_all`.
     folder : path-like, optional
-        Where answers of chunks are kept: one that every worker sees. A local cluster needs none.
-    **changes
-        Fields of `PredictSettings`.
+        Where answers are kept: one that every worker sees. A local cluster needs none.
+    **options
+        Of `detkit.api.predict`, such as `format`, `overwrite`, `resume`, `progress`, and fields of `PredictSettings`.
 
     Returns
     -------
-    Detections
+    Prediction
 
     Raises
     ------
+    MissingExtraError
+        Without `distributed`.
     UsageError
-        An address without a folder.
+        An address without a folder, or frames of a video.
     OutputError
         The target exists.
     """
-    settings = replace(settings or PredictSettings(), **changes)
-    refuse_uncut(settings, target, overwrite=overwrite)
-    count = chunks or task_count(scheduler, workers)
-    model, images = Path(model).absolute(), Path(images).absolute()
-    with place_for(folder, scheduler) as place:
-        parts = [place / f"chunk-{number:05d}-of-{count:05d}.parquet" for number in range(1, count + 1)]
-        tasks = [(str(model), str(images), (n, count), str(part), settings) for n, part in enumerate(parts, 1)]
-        answered = run_all(predict_chunk, tasks, scheduler=scheduler, workers=workers, progress=progress)
-        written = [part for part, done in zip(parts, answered, strict=True) if done]
-        return join_chunks(written, images, target, settings, format=format, overwrite=overwrite)
+    require()
+    place = None if folder is None and is_local(scheduler) else need_folder(folder)
+    run = partial(_run, scheduler=scheduler, workers=workers)
+    elsewhere = Elsewhere(run, chunks or task_count(scheduler, workers), place)
+    done = api.predict(str(Path(model).absolute()), images, target, settings, elsewhere=elsewhere, **options)
+    return replace(done, model={**done.model, "path": str(model)})
+
+
+def _run(tasks: Sequence[Task], report: Callable[[int], None], *, scheduler: str, workers: int | None) -> None:
+    images = sum(task.images for task in tasks)
+
+    def progress(done: int, total: int) -> None:
+        report(images * done // total - images * (done - 1) // total)
+
+    run_all(answer, [(task,) for task in tasks], scheduler=scheduler, workers=workers, progress=progress)

@@ -12,7 +12,8 @@ import pytest
 import detkit
 from detkit.evaluation import evaluate, protocols
 from detkit.evaluation.align import align
-from detkit.evaluation.misread import misread_findings
+from detkit.evaluation.misread import RowCounts, findings_of, misread_findings, row_counts
+from detkit.evaluation.quirks import unheeded_ignores
 from strategies import detections_of, truth_of
 
 WIDTH, HEIGHT = 640.0, 480.0
@@ -103,12 +104,58 @@ def test_real_labels_as_predictions_raise_no_alarm(name, tmp_path):
 
 def test_lvis_heeds_ignore_and_no_other_protocol_does():
     truth = aligned(drawn())
-    finding = detkit.findings.Finding("DK109", "`ignore` is overwritten by `iscrowd`, as in pycocotools")
-    other = detkit.findings.Finding("DK109", "another field")
     images = replace(truth.truth.images, extra={
         i: {"neg_category_ids": [], "not_exhaustive_category_ids": []} for i in range(4)})  # fmt: skip
-    marked = replace(truth, truth=replace(truth.truth, images=images, findings=(finding, other)))
-    said = {name: evaluate(marked, protocols.get(name)).findings for name in ("coco", "lvis")}
-    assert finding in said["coco"]
-    assert finding not in said["lvis"]
-    assert other in said["lvis"]
+    rows = replace(truth.truth.annotations, extra={0: {"ignore": 1}, 1: {"ignore": 0}, 2: {"ignore": 1}, 3: {"x": 1}})
+    other = detkit.findings.Finding("DK109", "another field")
+    marked = replace(truth, truth=replace(truth.truth, images=images, annotations=rows, findings=(other,)))
+    said = {}
+    for name in ("coco", "voc2012", "lvis"):
+        found = evaluate(marked, protocols.get(name)).findings
+        said[name] = [(f.message, f.count) for f in found if f.code == "DK109"]
+    unheeded = ("`ignore` is overwritten by `iscrowd`, as in pycocotools", 2)
+    assert said == {
+        "coco": [("another field", 1), unheeded],
+        "voc2012": [("another field", 1), unheeded],
+        "lvis": [("another field", 1)],
+    }
+
+
+def test_ignore_of_crowds_and_of_ignored_rows_is_not_unheeded():
+    truth = aligned(drawn()).truth
+    extra = {0: {"ignore": 1}, 1: {"ignore": 1}, 2: {"ignore": 1}}
+    rows = replace(
+        truth.annotations,
+        extra=extra,
+        is_crowd=np.array([True, False, False, False]),
+        is_ignored=np.array([False, True, False, False]),
+    )
+    assert [f.count for f in unheeded_ignores(replace(truth, annotations=rows))] == [1]
+
+
+@pytest.mark.parametrize("kind", ["boxes", "shares", "corners", "copies"])
+@pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (np.nan, np.nan)])
+def test_counts_of_shards_say_what_all_rows_say(kind, size):
+    boxes = drawn()
+    if kind == "shares":
+        boxes = boxes / [WIDTH, HEIGHT, WIDTH, HEIGHT]
+    if kind == "corners":
+        boxes = np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+    found = aligned(boxes, copies=2 if kind == "copies" else 1, size=size)
+    image = found.detections.image_index
+    for cut in ([], [0], [3], [1, 2], [0, 1, 2, 3]):
+        own = [np.isin(image, cut), ~np.isin(image, cut)]
+        parts = [row_counts(found.truth, found.detections.take(np.flatnonzero(rows))) for rows in own]
+        assert findings_of(RowCounts.joined(parts)) == misread_findings(found.truth, found.detections)
+
+
+def test_copies_are_counted_as_a_dictionary_counts_them():
+    rng = np.random.default_rng(7)
+    rows = [
+        (1 + int(rng.integers(4)), 1, [float(rng.integers(3)), -0.0 if rng.random() < 0.5 else 0.0, 5.0, 5.0], 0.5)
+        for _ in range(60)
+    ]
+    truth = truth_of([(i, 0, [0, 0, 9, 9]) for i in range(4)], image_ids=[1, 2, 3, 4], size=(WIDTH, HEIGHT))
+    found = align(truth, detections_of(rows, class_ids=[1]))
+    distinct = {(image, *box, score) for image, _, box, score in rows}
+    assert row_counts(found.truth, found.detections).copies == len(rows) - len(distinct)

@@ -221,7 +221,7 @@ def test_odd_values():
     assert rows.is_crowd.tolist() == [False, True, False, False]
     assert not rows.is_ignored.any()
     assert rows.extra[1] == {"ignore": 1}
-    assert codes(data) == {"DK106": 1 + 1 + 1 + 1 + 2, "DK109": 1, "DK201": 1, "DK205": 2, "DK303": 1, "DK403": 2}
+    assert codes(data) == {"DK106": 1 + 1 + 1 + 1 + 2, "DK201": 1, "DK205": 2, "DK303": 1, "DK403": 2}
 
 
 @pytest.mark.parametrize("name", ["basic", "unknown_fields", "string_ids", "id_zero", "split_folder"])

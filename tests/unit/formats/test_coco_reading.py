@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,8 @@ def test_scanner_and_library_agree_on_mutated_files(fuzzer) -> None:
     assert different is None
     assert counts["truth: scanned"] > 20
     assert counts["results: scanned"] > 40
+    assert counts["truth with shapes: scanned"] > 10
+    assert counts["results with shapes: scanned"] > 30
 
 
 def test_the_fuzzer_sees_what_differs(fuzzer, monkeypatch) -> None:
@@ -43,6 +46,20 @@ def test_the_fuzzer_sees_what_differs(fuzzer, monkeypatch) -> None:
     _, different, text = fuzzer.run(50, 0)
     assert different is not None
     assert text
+
+
+@pytest.mark.parametrize("name", ["shapes", "keypoints", "measured", "counts"])
+def test_the_fuzzer_sees_outlines_that_differ(name, fuzzer, monkeypatch) -> None:
+    right = getattr(_coco_scan.ScannedRows, name)
+    changed = {
+        "shapes": lambda self, report: None,
+        "keypoints": lambda self, report: None,
+        "measured": property(lambda self: None if right.fget(self) is None else replace(right.fget(self), area=[7.0])),
+        "counts": lambda self, field: right(self, field) + 1,
+    }
+    monkeypatch.setattr(_coco_scan.ScannedRows, name, changed[name])
+    _, different, _ = fuzzer.run(300, 0)
+    assert different is not None
 
 
 def truth(rows: int, **changes: object) -> dict[str, object]:

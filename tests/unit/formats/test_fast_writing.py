@@ -109,6 +109,6 @@ def test_small_files_are_read_and_written_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("slow", [False, True])
 def test_each_file_keeps_the_order_on_slow_storage_too(slow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_SLOW", -1.0 if slow else 1e9)
+    monkeypatch.setattr("detkit.files._reading._SLOW", -1.0 if slow else 1e9)
     paths = [str(i) for i in range(700)]
     assert files.each_file(int, paths, 3) == list(range(700))

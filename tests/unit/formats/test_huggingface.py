@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from detkit import formats
+from detkit import api, formats
 from detkit.errors import InputError
 from detkit.findings import summarize
 from detkit.formats import ReadOptions, WriteOptions
@@ -67,7 +69,8 @@ def test_numbers_without_names_are_names_and_it_is_said():
 def test_shards_name_their_split_and_their_schema_the_classes():
     pytest.importorskip("pyarrow")
     found = read("shards")
-    assert found.images.file_names == ("4", "1.png", "2", "3.png")
+    assert found.images.file_names == ("4.png", "1.png", "2.png", "3.png")
+    assert read("shards", with_extra=False).images.file_names == ("4", "1.png", "2", "3.png")
     assert found.images.ids.tolist() == [4, 1, 2, 3]
     assert found.images.sizes.tolist() == [[100, 80]] * 4  # from the pictures' headers
     assert {k: v.tolist() for k, v in found.splits.items()} == {"test": [0], "train": [1, 2, 3]}
@@ -197,3 +200,62 @@ def test_bccd_comes_back_box_by_box(tmp_path):
     assert len(first.annotations) > 4000
     boxes = [[row[:6] for row in values(table)] for table in (first, second)]
     assert boxes[0] == boxes[1]
+
+
+def shard_with_pictures(folder, count=5, sizes=False):
+    """A shard as `datasets` writes one, each picture of another width; the first one's name has no suffix."""
+    pa = pytest.importorskip("pyarrow")
+    import io
+
+    import pyarrow.parquet as pq
+    from PIL import Image
+
+    pictures = []
+    for n in range(count):
+        handle = io.BytesIO()
+        Image.new("RGB", (20 + n, 30), (n, 0, 0)).save(handle, "PNG" if n % 2 else "JPEG")
+        pictures.append({"bytes": handle.getvalue(), "path": f"{n}.png" if n % 2 else f"{n}.jpg" if n else "first"})
+    columns = {
+        "image": pictures,
+        "image_id": list(range(count)),
+        "objects": [{"bbox": [[1.0, 2.0, 3.0, 4.0]], "category": ["cat"]}] * count,
+    }
+    if sizes:
+        columns |= {"width": [20 + n for n in range(count)], "height": [30] * count}
+    (folder / "data").mkdir(parents=True)
+    path = folder / "data" / "train-00000-of-00001.parquet"
+    pq.write_table(pa.table(columns), path, row_group_size=2)
+    return path, [picture["bytes"] for picture in pictures]
+
+
+@pytest.mark.parametrize("sizes", [False, True])
+def test_pictures_are_unpacked_and_copied(tmp_path, sizes):
+    path, pictures = shard_with_pictures(tmp_path / "hub", sizes=sizes)
+    found = formats.read_dataset(path)
+    assert [Path(p).read_bytes() for p in found.images.paths] == pictures
+    assert [Path(p).suffix for p in found.images.paths] == [".jpg", ".png", ".jpg", ".png", ".jpg"]
+    again = formats.read_dataset(tmp_path / "hub")
+    assert again.images.paths == found.images.paths, "unpacked once in a process"
+    api.convert(path, tmp_path / "out", "coco", write_options={"place_images": "link"})
+    placed = sorted(p for p in (tmp_path / "out").rglob("*") if p.suffix in (".png", ".jpg"))
+    assert {p.read_bytes() for p in placed} == set(pictures)
+    assert not any(p.is_symlink() for p in placed)
+
+
+def test_pictures_that_nobody_asks_for_stay_where_they_are(tmp_path):
+    path, _ = shard_with_pictures(tmp_path / "hub")
+    for options in ({"with_extra": False}, {"unpack_images": False}):
+        found = formats.read_dataset(path, "huggingface", ReadOptions(**options))
+        assert found.images.paths == (None,) * 5
+        assert found.images.sizes[:, 0].tolist() == [20, 21, 22, 23, 24]
+    done = api.convert(path, tmp_path / "out.json", "coco")
+    assert [(f.code, f.count) for f in done.findings if "pictures in the shards" in f.message] == [("DK109", 5)]
+    assert formats.read_dataset(path, "huggingface", ReadOptions(with_extra=False, find_images=True)).images.paths[0]
+
+
+def test_unpacked_pictures_are_gone_when_the_process_ends(tmp_path):
+    path, _ = shard_with_pictures(tmp_path / "hub")
+    code = "import sys; from detkit import formats; print(formats.read_dataset(sys.argv[1]).images.paths[0])"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith(".jpg")
+    assert not Path(done.stdout.strip()).parent.exists()

@@ -18,8 +18,10 @@ from detkit.kernels.json_rows import Columns, Layout, scan_rows
 WITHOUT = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=20 if WITHOUT else 80)
 PLAIN = b'[{"image_id":1,"category_id":2,"bbox":[1,2,3,4],"score":0.5}]'
-RESULTS = Layout(("image_id", "category_id"), ("score",), required=frozenset(("image_id", "category_id", "score")))
-TRUTH = Layout(("id", "image_id"), ("area",), ("iscrowd",), frozenset(("image_id",)), ("is_oriented",))
+RESULTS = Layout(
+    ("image_id", "category_id"), ("score",), required=frozenset(("image_id", "category_id", "score", "bbox"))
+)
+TRUTH = Layout(("id", "image_id"), ("area",), ("iscrowd",), frozenset(("image_id", "bbox")), ("is_oriented",))
 
 
 class Record(msgspec.Struct):

@@ -115,15 +115,135 @@ def test_a_scheduler_that_is_not_there(dask: Any, tmp_path: Path, monkeypatch: p
         scale.run_all(str, [(1,)], scheduler=address)
 
 
+def test_a_worker_killed_in_the_middle_of_conversions(dask: Any, tmp_path: Path) -> None:
+    """Its target may be there already: the next try writes the same again."""
+    from detkit import scale
+    from detkit.scale import converting
+
+    plain, truth = converting._convert, DEMO / "coco" / "instances_val.json"
+
+    def dying(source: str, target: str, to: str | None, options: dict[str, Any]) -> Any:
+        killed = Path(f"{target}.killed")
+        number, first = Path(target).name, not killed.exists()
+        killed.touch()
+        done = plain(source, target, to, options)
+        if first and number == "3":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(converting, "_convert", dying)
+        scale.convert([(truth, tmp_path / f"{n}") for n in (1, 3)], "yolo", workers=2)
+    api.convert(truth, tmp_path / "one", "yolo")
+    wanted = {p.relative_to(tmp_path / "one"): p.read_bytes() for p in (tmp_path / "one").rglob("*.*") if p.is_file()}
+    for n in (1, 3):
+        found = tmp_path / str(n)
+        assert {p.relative_to(found): p.read_bytes() for p in found.rglob("*.*") if p.is_file()} == wanted
+    with pytest.raises(errors.OutputError, match="exists already"):
+        scale.convert([(truth, tmp_path / "1")], "yolo", workers=1)
+
+
+def model_of(kind: str, folder: Path) -> Path:
+    """The demo's model, or one whose answers have masks or keypoints."""
+    if kind == "demo":
+        return next((DEMO / "model").glob("*.onnx"))
+    return ROOT / "fixtures" / "models" / f"ultralytics-{kind}.onnx"
+
+
+@pytest.fixture
+def ort() -> Any:
+    return pytest.importorskip("onnxruntime", reason="running models needs the extra `cpu` or `gpu`")
+
+
 @pytest.mark.parametrize("images", ["images/val", "data.yaml"])
-def test_predictions_in_chunks_are_those_of_one_run(address: str, tmp_path: Path, images: str) -> None:
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("pyarrow")
+def test_predictions_in_tasks_are_those_of_one_run(ort: Any, address: str, tmp_path: Path, images: str) -> None:
     from detkit import scale
 
-    model, one, cut = next((DEMO / "model").glob("*.onnx")), tmp_path / "one.json", tmp_path / "cut.json"
-    whole = api.predict(model, DEMO / images, one, device="cpu").detections
-    found = scale.predict(model, DEMO / images, cut, device="cpu", chunks=3, scheduler=address, folder=tmp_path)
+    model, one, cut = model_of("demo", tmp_path), tmp_path / "one.json", tmp_path / "cut.json"
+    whole, shown = api.predict(model, DEMO / images, one, device="cpu"), []
+    options = {"chunks": 3, "scheduler": address, "folder": tmp_path / "parts"}
+    found = scale.predict(
+        model, DEMO / images, cut, device="cpu", progress=lambda *count: shown.append(count), **options
+    )
     assert cut.read_bytes() == one.read_bytes()
-    assert found.images.ids.tolist() == whole.images.ids.tolist()
-    assert found.images.file_names == whole.images.file_names
+    assert shown == [(n, whole.images) for n in (0, *(whole.images * n // 3 for n in (1, 2, 3)))]
+    mine, theirs = found.to_dict(), whole.to_dict()
+    for run in (mine, theirs):
+        del run["seconds"], run["images_per_second"], run["output"]
+    assert mine == theirs
+    assert not [p for p in (tmp_path / "parts").iterdir() if p.is_dir()], "answers are gone once they are written"
+    with pytest.raises(errors.OutputError, match="exists already"):
+        scale.predict(model, DEMO / images, cut, device="cpu", **options)
+
+
+@pytest.mark.parametrize("target", ["found.csv", "found.parquet", "shards", "voc"])
+def test_every_target_is_the_same_to_the_byte(ort: Any, address: str, tmp_path: Path, target: str) -> None:
+    if target in ("found.parquet", "shards"):
+        pytest.importorskip("pyarrow", reason="Parquet needs the extra `parquet`")
+    from detkit import scale
+
+    kind = {"shards": {"format": "parquet", "shard_rows": 200}, "voc": {"format": "voc"}}.get(target, {})
+    given = (model_of("demo", tmp_path), DEMO / "images" / "val")
+    api.predict(*given, tmp_path / "one" / target, device="cpu", **kind)
+    scale.predict(
+        *given, tmp_path / "cut" / target, device="cpu", chunks=5, scheduler=address, folder=tmp_path / "parts", **kind
+    )
+    files = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file()]
+    assert files == [p.relative_to(tmp_path / "cut") for p in (tmp_path / "cut").rglob("*") if p.is_file()]
+    for file in files:
+        assert (tmp_path / "cut" / file).read_bytes() == (tmp_path / "one" / file).read_bytes(), file
+
+
+def test_images_that_cannot_be_read_stop_no_task(ort: Any, address: str, tmp_path: Path) -> None:
+    """A task of which no image can be read is one of a run in which others can."""
+    from detkit import scale
+
+    (tmp_path / "images").mkdir()
+    for n, path in enumerate(sorted((DEMO / "images" / "val").iterdir())[:8]):
+        content = path.read_bytes() if n >= 4 else b"no image"
+        (tmp_path / "images" / f"{n}{path.suffix}").write_bytes(content)
+    given = (model_of("demo", tmp_path), tmp_path / "images")
+    one = api.predict(*given, tmp_path / "one.json", device="cpu")
+    cut = scale.predict(*given, tmp_path / "cut.json", device="cpu", chunks=4, scheduler=address, folder=tmp_path)
+    assert one.unreadable == cut.unreadable == 4
+    assert cut.findings == one.findings
+    assert (tmp_path / "cut.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+
+
+def test_a_worker_killed_in_the_middle_of_predictions(ort: Any, dask: Any, tmp_path: Path) -> None:
+    from detkit import scale
+    from detkit.api.chunking import Elsewhere, Task, answer
+
+    def dying(number: int, task: Task) -> None:
+        killed = tmp_path / f"{number}.killed"
+        first = not killed.exists()
+        killed.touch()
+        answer(task)
+        if first and number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def run(tasks: Any, report: Any) -> None:
+        assert len(tasks) == 3
+        scale.run_all(dying, list(enumerate(tasks)), workers=2)
+
+    given = (model_of("demo", tmp_path), DEMO / "images" / "val")
+    api.predict(*given, tmp_path / "one.json", device="cpu")
+    api.predict(*given, tmp_path / "cut.json", device="cpu", elsewhere=Elsewhere(run, 3))
+    assert (tmp_path / "cut.json").read_bytes() == (tmp_path / "one.json").read_bytes()
+
+
+def test_only_own_images_travel() -> None:
+    from detkit import detectors
+    from detkit.api.chunking import tasks_of
+
+    pictures = detectors.Pictures(tuple("abcdefg"), (*(f"/x/{n}" for n in "abcdef"), None))
+    parts = detectors.Parts(Path("/nowhere"), 7, 2)
+    request = detectors.Request("model.onnx")
+    tasks = tasks_of(request, "cpu", pictures, parts, [0, 2, 3], 2)
+    assert [task.chunks for task in tasks] == [(0,), (2, 3)]
+    assert [task.images for task in tasks] == [2, 3]
+    assert tasks[1].pictures.names == ("", "", "", "", "e", "f", "g")
+    assert tasks[1].pictures.paths == (None,) * 4 + ("/x/e", "/x/f", None)
+    videos = detectors.Pictures(("v",), ("/x/v.mp4",), (0,))
+    with pytest.raises(errors.UsageError, match="frames of a video"):
+        tasks_of(request, "cpu", videos, parts, [0], 2)

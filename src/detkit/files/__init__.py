@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import os
-import secrets
 import shutil
 import stat
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from detkit.errors import OutputError
+from detkit.files._leftovers import sweep, temporary_beside
+from detkit.files._reading import (
+    each_file,
+    open_regular,
+    read_small,
+    refuse_special,
+    sha256_of,
+    sha256_of_digests,
+    write_small,
+)
 
 __all__ = [
     "FOLDER_MARK",
@@ -28,16 +33,12 @@ __all__ = [
     "open_regular",
     "read_small",
     "refuse_existing",
+    "refuse_special",
+    "scratch_folder",
     "sha256_of",
     "sha256_of_digests",
     "write_small",
 ]
-
-_BATCH = 256
-#: Seconds a file that are spent waiting, above which storage counts as slow: a network, or a disk that has to seek.
-_SLOW = 1e-3
-
-_Result = TypeVar("_Result")
 
 #: Every folder detkit writes holds this file: only such a folder is ever replaced.
 FOLDER_MARK = "detkit.json"
@@ -138,10 +139,11 @@ def atomic_file(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
             yield place
         return
     made = _missing_folders(Path(target))
+    sweep(Path(target))
     target = check_target(target, overwrite=overwrite)
     if target.is_dir():
         raise OutputError(f"{target}: is a folder, a file was expected")
-    temporary = target.with_name(f".{target.name[:80]}.{os.getpid()}.tmp")
+    temporary = temporary_beside(target)
     try:
         yield temporary
         temporary.replace(target)
@@ -191,6 +193,7 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
         Target exists or is a file, or the file system refuses.
     """
     made = _missing_folders(Path(target))
+    sweep(Path(target))
     target = check_target(target, overwrite=overwrite)
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise OutputError(f"{target}: is a file or a link, a folder was expected")
@@ -200,7 +203,7 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
             hint="choose a new folder",
         )
     # The name is chosen first and the folder made inside the block that removes it: no interrupt falls between.
-    temporary = target.with_name(f".{target.name[:80]}.{secrets.token_hex(6)}.tmp")
+    temporary = temporary_beside(target)
     try:
         temporary.mkdir(mode=0o700)
         yield temporary
@@ -219,166 +222,30 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
         _remove_empty(made)
 
 
-def sha256_of(paths: Iterable[str | Path], *, root: str | Path | None = None) -> str:
-    """Hex digest of one file's bytes, or of several files' names and bytes in sorted order.
+@contextmanager
+def scratch_folder(target: str | Path) -> Iterator[Path]:
+    """A folder beside a target for what is made before the target is written; removed when the block ends.
+
+    One that a killed process left is removed by the next run that writes the same target.
 
     Parameters
     ----------
-    paths : iterable of path-like
-    root : path-like, optional
-        Names are taken relative to this folder when there is more than one file.
+    target : path-like
+        Its parent exists.
 
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
-    files = [str(Path(p)) for p in paths]
-    return sha256_of_digests([(file, _file_digest(file)) for file in files], root=root)
-
-
-def sha256_of_digests(digests: Sequence[tuple[str, bytes]], *, root: str | Path | None = None) -> str:
-    """What `sha256_of` gives for files whose own digests are known already.
-
-    Parameters
-    ----------
-    digests : sequence of (str, bytes)
-        Path of each file and the 32 bytes of its SHA-256.
-    root : path-like, optional
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
-    if len(digests) == 1:
-        return digests[0][1].hex()
-    total = hashlib.sha256()
-    prefix = None if root is None else os.path.join(root, "")  # noqa: PTH118
-    # By the parts of the path, as paths are compared: `a/b` before `a-b/c`.
-    for file, digest in sorted(digests, key=lambda pair: pair[0].split(os.sep)):  # noqa: PTH206
-        if prefix is None:
-            name = os.path.basename(file)  # noqa: PTH119
-        else:
-            # `relpath` for files elsewhere only, it is slow.
-            name = file[len(prefix) :] if file.startswith(prefix) else os.path.relpath(file, root)
-        total.update(name.encode("utf-8", "surrogateescape") + b"\0" + digest)
-    return total.hexdigest()
-
-
-def open_regular(path: str | os.PathLike[str]) -> int:
-    """A descriptor to read a regular file from: a pipe would block for ever, and a device may never end.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    int
-        For `os.read`, or `os.fdopen`; the caller closes it.
-
-    Raises
+    Yields
     ------
-    OSError
-        Also where the path is a pipe, a device, a socket or a folder.
+    Path
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-    mode = os.fstat(handle).st_mode
-    if stat.S_ISREG(mode):
-        return handle
-    os.close(handle)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-    raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
-
-
-def read_small(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a regular file, with as few calls as a small one needs: for folders of many thousands.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    OSError
-        Also where the path is a pipe, a device, a socket or a folder.
-    """
-    handle = open_regular(path)
+    sweep(Path(target))
+    folder = temporary_beside(Path(target))
     try:
-        size = 2**16
-        data = os.read(handle, size)
-        if len(data) < size:
-            return data
-        parts = [data]
-        while data := os.read(handle, 2**22):
-            parts.append(data)
-        return b"".join(parts)
+        folder.mkdir(mode=0o700)
+        yield folder
+    except OSError as error:
+        raise OutputError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from error
     finally:
-        os.close(handle)
-
-
-def write_small(path: str, data: bytes | memoryview) -> None:
-    """Write a file inside a folder that appears as a whole: no temporary name, as few calls as can be.
-
-    Parameters
-    ----------
-    path : str
-        In a folder that exists.
-    data : bytes
-
-    Raises
-    ------
-    OSError
-    """
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        while data:
-            data = data[os.write(handle, data) :]
-    finally:
-        os.close(handle)
-
-
-def each_file(function: Callable[[str], _Result], paths: Sequence[str], jobs: int) -> list[_Result]:
-    """The results of a short reading function, in order; in threads only where the storage is slow.
-
-    A file in the page cache is read in microseconds: threads would spend more on handing the interpreter to each
-    other. On a network they wait side by side.
-
-    Parameters
-    ----------
-    function : callable
-        Takes a path.
-    paths : sequence of str
-    jobs : int
-        Threads.
-
-    Returns
-    -------
-    list
-    """
-    results: list[_Result] = []
-    while len(results) < len(paths):
-        some = paths[len(results) : len(results) + _BATCH]
-        started, worked = time.perf_counter(), time.thread_time()
-        results += map(function, some)
-        waited = time.perf_counter() - started - (time.thread_time() - worked)
-        if jobs > 1 and waited > _SLOW * len(some):
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(jobs) as pool:
-                results += pool.map(function, paths[len(results) :])
-    return results
-
-
-def _file_digest(path: str) -> bytes:
-    with os.fdopen(open_regular(path), "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").digest()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _missing_folders(target: Path) -> list[Path]:
