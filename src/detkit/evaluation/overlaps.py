@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit import masks
 from detkit.errors import InputError, UsageError
 from detkit.evaluation.cells import Layout
 from detkit.evaluation.oriented import corners_of_predictions, corners_of_truth
@@ -18,7 +18,7 @@ from detkit.tables import Dataset, Detections, Shapes
 
 __all__ = ["CellOverlap", "areas_of", "cell_overlaps", "flat_overlaps"]
 
-#: (detection rows, annotation rows) -> (D, G) overlap
+#: (detection rows, annotation rows) -> (D, G) overlap; a method `flat`, where it has one, does many cells at once.
 CellOverlap = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
 
 
@@ -101,58 +101,42 @@ def flat_overlaps(compare: CellOverlap, layout: Layout, cells: range) -> tuple[N
     flat : float64
     starts : (len(cells),) int64
     """
-    parts: list[NDArray[np.float64]] = []
-    starts = np.zeros(len(cells), np.int64)
-    total = 0
-    for n, c in enumerate(cells):
-        starts[n] = total
-        dt = layout.dt_row[layout.dt_starts[c] : layout.dt_starts[c + 1]]
-        gt = layout.gt_row[layout.gt_starts[c] : layout.gt_starts[c + 1]]
-        if len(dt) and len(gt):
-            part = compare(dt, gt).ravel()
-            total += len(part)
-            parts.append(part)
-    return (np.concatenate(parts) if parts else np.empty(0)), starts
+    first, last = cells.start, cells.stop
+    dt_starts, gt_starts = layout.dt_starts[first : last + 1], layout.gt_starts[first : last + 1]
+    dt_sizes, gt_sizes = np.diff(dt_starts), np.diff(gt_starts)
+    pairs = dt_sizes * gt_sizes
+    starts = np.cumsum(pairs) - pairs
+    used = pairs > 0
+    dt = layout.dt_row[dt_starts[0] : dt_starts[-1]][np.repeat(used, dt_sizes)]
+    gt = layout.gt_row[gt_starts[0] : gt_starts[-1]][np.repeat(used, gt_sizes)]
+    dt_cells, gt_cells = (np.concatenate([[0], np.cumsum(sizes[used])]) for sizes in (dt_sizes, gt_sizes))
+    if not used.any():
+        return np.empty(0), starts
+    all_at_once = getattr(compare, "flat", None)
+    if all_at_once is not None:
+        return all_at_once(dt, gt, dt_cells, gt_cells), starts
+    lines = zip(pairwise(dt_cells.tolist()), pairwise(gt_cells.tolist()), strict=True)
+    parts = [compare(dt[slice(*of_dt)], gt[slice(*of_gt)]).ravel() for of_dt, of_gt in lines]
+    return np.concatenate(parts), starts
 
 
 def _masks(truth: Dataset, detections: Detections, protocol: Protocol) -> CellOverlap:
+    from detkit.evaluation.mask_overlaps import MaskOverlap, MaskTable
+
     gt_shapes = _require_shapes(truth.annotations.shapes, truth, "truth", truth.annotations.ids)
     dt_shapes = detections.shapes
     if dt_shapes is None and not (protocol.strict_parity and detections.has_boxes):
         _require_shapes(None, detections, "predictions", detections.source_row)
     elif dt_shapes is not None and not protocol.strict_parity:
         _require_shapes(dt_shapes, detections, "predictions", detections.source_row)
-    sizes = truth.images.sizes
-
-    def encode(shapes: Shapes, rows: NDArray[np.int64], image: int, outline_boxes: bool) -> list[dict[str, Any]]:
-        if np.isnan(sizes[image]).any() and (shapes.kind[rows] != Shapes.RLE).any():
-            raise InputError(
-                f"image `{truth.images.ids[image]}` has no size, which masks from polygons need",
-                hint="--images DIR or --image-sizes",
-            )
-        values: list[Any] = []
-        for row in rows.tolist():
-            rings = [ring.ravel().tolist() for ring in shapes.polygons(row)]
-            if not rings and outline_boxes and shapes.kind[row] != Shapes.RLE:
-                rings = [_outline(detections.xywh[row])]
-            values.append(shapes.rle[row] if shapes.kind[row] == Shapes.RLE else rings)
-        return masks.to_rles(values, np.repeat(sizes[image : image + 1], len(rows), axis=0))
-
-    image_of, crowd = truth.annotations.image_index, truth.annotations.is_crowd
     drawn = dt_shapes if dt_shapes is not None else Shapes.from_rows([None] * len(detections))
-
-    def compare(dt: NDArray[np.int64], gt: NDArray[np.int64]) -> NDArray[np.float64]:
-        image = int(image_of[gt[0]])
-        found = encode(drawn, dt, image, protocol.strict_parity)
-        return masks.overlaps(found, encode(gt_shapes, gt, image, False), crowd[gt])
-
-    return compare
-
-
-def _outline(box: NDArray[np.float64]) -> list[float]:
-    """Corners in the order the reference gives a box without a mask."""
-    x1, y1, x2, y2 = box[0], box[1], box[0] + box[2], box[1] + box[3]
-    return [x1, y1, x1, y2, x2, y2, x2, y1]
+    boxes = detections.xywh if protocol.strict_parity else None
+    rows, images = truth.annotations, truth.images
+    return MaskOverlap(
+        MaskTable(drawn, images, detections.image_index, boxes),
+        MaskTable(gt_shapes, images, rows.image_index),
+        rows.is_crowd,
+    )
 
 
 def _require_shapes(shapes: Shapes | None, table: Dataset | Detections, role: str, ids: NDArray[Any]) -> Shapes:
@@ -171,45 +155,24 @@ def _require_shapes(shapes: Shapes | None, table: Dataset | Detections, role: st
 
 
 def _keypoints(truth: Dataset, detections: Detections, protocol: Protocol) -> CellOverlap:
-    """Object keypoint similarity.
+    """Object keypoint similarity; zero where the reference looks for rows of class -1 and finds none."""
+    from detkit.evaluation.keypoint_overlaps import KeypointOverlap
 
-    Source: pycocotools 2.0.11, cocoeval.py, computeOks. NumPy's `exp` and `sum` are called as the reference calls
-    them: other implementations differ in the last bit.
-    """
-    sigmas = np.array(protocol.sigmas)
-    variances, count = (sigmas * 2) ** 2, len(sigmas)
+    count = len(protocol.sigmas)
     _require_keypoints(truth, truth.annotations.keypoints, "truth", count)
     _require_keypoints(detections, detections.keypoints, "predictions", count)
+    if protocol.strict_parity and not protocol.class_wise:
+        return lambda dt, gt: np.zeros((len(dt), len(gt)))
     gt_points, dt_points = truth.annotations.keypoints, detections.keypoints
     assert gt_points is not None
     assert dt_points is not None
-    gt_boxes, gt_area = truth.annotations.xywh, truth.annotations.area
-
-    def compare(dt: NDArray[np.int64], gt: NDArray[np.int64]) -> NDArray[np.float64]:
-        if protocol.strict_parity and not protocol.class_wise:
-            # The reference looks for rows of class -1 and finds none.
-            return np.zeros((len(dt), len(gt)))
-        found = np.stack([dt_points[d] for d in dt])
-        xd, yd = found[:, :, 0], found[:, :, 1]
-        out = np.zeros((len(dt), len(gt)))
-        for j, g in enumerate(gt):
-            xg, yg, vg = gt_points[g].T
-            visible = vg > 0
-            if visible.any():
-                dx, dy = xd - xg, yd - yg
-            else:
-                x, y, w, h = gt_boxes[g]
-                zero = np.zeros(count)
-                dx = np.maximum(zero, (x - w) - xd) + np.maximum(zero, xd - (x + w * 2))
-                dy = np.maximum(zero, (y - h) - yd) + np.maximum(zero, yd - (y + h * 2))
-            e = (dx**2 + dy**2) / variances / (gt_area[g] + np.spacing(1)) / 2
-            if visible.any():
-                e = np.ascontiguousarray(e[:, visible])
-            for i in range(len(dt)):
-                out[i, j] = np.sum(np.exp(-e[i])) / e.shape[1]
-        return out
-
-    return compare
+    return KeypointOverlap(
+        dt_points.values.reshape(-1, count, 3),
+        gt_points.values.reshape(-1, count, 3),
+        truth.annotations.xywh,
+        truth.annotations.area,
+        np.array(protocol.sigmas),
+    )
 
 
 def _require_keypoints(table: Dataset | Detections, points: Any, role: str, count: int) -> None:

@@ -326,11 +326,11 @@ def read_masks(text: Any, spans: NDArray[np.int64], jobs: int = 2) -> Texts:
     rows = len(spans)
     plain, sizes, lengths = np.zeros(rows, np.bool_), np.zeros((rows, 2), np.int64), np.zeros(rows, np.int64)
     data, table = readonly(np.frombuffer(text, np.uint8), np.uint8), readonly(spans, np.int64)
-    keys = [readonly(np.frombuffer(key, np.uint8), np.uint8) for key in (b'"size"', b'"counts"')]
+    size, counts_key = (readonly(np.frombuffer(key, np.uint8), np.uint8) for key in (b'"size"', b'"counts"'))
 
     def read(first: int, last: int) -> NDArray[np.uint8]:
         room = np.empty(int((spans[first:last, 1] - spans[first:last, 0]).sum()), np.uint8)
-        used = _masks(data, table, readonly([first, last], np.int64), *keys, plain, sizes, lengths, room)
+        used = _masks(data, table, readonly([first, last], np.int64), size, counts_key, plain, sizes, lengths, room)
         return room[:used].copy()
 
     parts = _in_pieces(read, text, spans, jobs)

@@ -73,7 +73,11 @@ class Measured:
 @jit
 def _number(counts: Any, pos: int, stop: int) -> Any:
     """The number that starts here and the position behind it, -1 for none."""
-    value: Any = 0
+    if pos < stop and 48 <= counts[pos] < 80:
+        # Most runs are one character.
+        value = np.int64(counts[pos]) - 48
+        return (value - 32 if value & 16 else value), pos + 1
+    value = np.int64(0)
     for digit in range(_MOST_DIGITS):
         if pos >= stop:
             return 0, -1
@@ -87,6 +91,19 @@ def _number(counts: Any, pos: int, stop: int) -> Any:
                 value -= np.int64(1) << (5 * digit + 5)
             return value, pos
     return 0, -1
+
+
+@jit
+def _moved(column: Any, row: Any, run: Any, height: Any) -> Any:
+    """So many pixels on, down the columns; without a division where it is one column at most."""
+    row += run
+    if row >= height > 0:
+        row -= height
+        column += 1
+        if row >= height:
+            column += row // height
+            row %= height
+    return column, row
 
 
 @jit
@@ -109,17 +126,15 @@ def _measure(sizes: Any, starts: Any, lengths: Any, counts: Any, valid: Any, are
                 break
             total += run
             older, old = old, run
-            if number % 2 == 0:
-                if height > 0:
-                    column, row = total // height, total % height
-            elif run > 0:
+            if number % 2 == 1 and run > 0 and height > 0:
                 inside += run
-                if height > 0:
-                    last_column, last_row = (total - 1) // height, (total - 1) % height
-                    if column < last_column:
-                        top, bottom = np.int64(0), height - 1
-                    left, right = min(left, column), max(right, last_column)
-                    top, bottom = min(top, row, last_row), max(bottom, row, last_row)
+                # The first pixel of the run lies at `column`, `row`; here comes its last one.
+                last_column, last_row = _moved(column, row, run - 1, height)
+                if column < last_column:
+                    top, bottom = np.int64(0), height - 1
+                left, right = min(left, column), max(right, last_column)
+                top, bottom = min(top, row, last_row), max(bottom, row, last_row)
+            column, row = _moved(column, row, run, height)
             number += 1
         valid[n] = sound and total == height * width
         area[n] = 0.0
