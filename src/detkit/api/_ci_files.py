@@ -78,7 +78,7 @@ detkit:
     - if: $CI_PIPELINE_SOURCE == "merge_request_event"
     - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
   variables:
-    NUMBA_CACHE_DIR: $CI_PROJECT_DIR/.detkit-kernels
+    DETKIT_CACHE_DIR: $CI_PROJECT_DIR/.detkit-cache
   script:
     - python -m pip install detkit
     # Make the predictions here, or take them from an earlier job.

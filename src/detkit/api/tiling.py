@@ -107,12 +107,19 @@ def tile(
             losses += [_pixels.left_out(broken)] if broken else []
         changed = Changed(tiles.dataset, (*losses, *tiles.losses), tuple(findings), tiles.details)
         options["place_images"] = "copy" if with_pixels and not dry_run else "leave"
-        written = write_changed(
-            "tile", changed, target, to=name, like=dataset, overwrite=overwrite, dry_run=dry_run, write_options=options
-        )
-    if not dry_run:
-        _write_index(tiles, dataset.images, index, overwrite)
-    return written
+        if dry_run or index.parent != Path(target):
+            written = write_changed(
+                "tile", changed, target, to=name, like=dataset, overwrite=overwrite, dry_run=dry_run,
+                write_options=options,
+            )  # fmt: skip
+            if not dry_run:
+                _write_index(tiles, dataset.images, index, overwrite)
+            return written
+        # The index is a part of the folder, and appears with it.
+        with files.atomic_folder(target, overwrite=overwrite) as place:
+            written = write_changed("tile", changed, place, to=name, like=dataset, write_options=options)
+            _write_index(tiles, dataset.images, place / INDEX_NAME, overwrite)
+    return replace(written, target=str(target))
 
 
 def join_tiles(
