@@ -156,7 +156,7 @@ def test_a_full_disk_is_an_error_of_one_line(tmp_path: Path) -> None:
             timeout=60,
         )
     assert done.returncode == 2
-    assert done.stderr == "error: No space left on device\n"
+    assert done.stderr == "error: stdout: No space left on device\n"
 
 
 def test_a_reader_who_leaves_is_no_failed_verdict() -> None:

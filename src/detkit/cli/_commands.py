@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any
 
 import typer
 import typer.core
 import typer.main
+
+from detkit.errors import UsageError
 
 __all__ = ["COMMANDS", "LazyGroup", "function_of"]
 
@@ -59,6 +63,19 @@ def function_of(name: str) -> Callable[..., None]:
     return function
 
 
+def _with_numbers(function: Callable[..., None]) -> Callable[..., None]:
+    """The command, which refuses `nan` for every option at once: it lies in no range and outside of none."""
+
+    @functools.wraps(function)
+    def checked(**values: Any) -> None:
+        for name, value in values.items():
+            if isinstance(value, float) and math.isnan(value):
+                raise UsageError(f"--{name.replace('_', '-')} is nan, expected a number")
+        function(**values)
+
+    return checked
+
+
 class LazyGroup(typer.core.TyperGroup):
     """A group whose commands are imported when they are asked for."""
 
@@ -102,7 +119,7 @@ class _Lazy(dict[str, Any]):
                 add_completion=False,
                 context_settings={"help_option_names": ["-h", "--help"]},
             )
-            single.command(name)(function_of(name))
+            single.command(name)(_with_numbers(function_of(name)))
             command = typer.main.get_command(single)
             super().__setitem__(name, command)
         return command

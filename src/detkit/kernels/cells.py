@@ -70,7 +70,7 @@ def sort_within(key: NDArray[np.int64], score: NDArray[np.float64], order: NDArr
     key : (D,) int64
         Ascending: runs of equal keys are the cells.
     score : (N,) float64
-        By row of the table; no NaN.
+        By row of the table; NaN stands behind every number.
     order : (D,) int64
         Row of each place, written anew.
 
@@ -79,6 +79,8 @@ def sort_within(key: NDArray[np.int64], score: NDArray[np.float64], order: NDArr
     (D,) int64
         Rank inside the cell, 0 for the highest score.
     """
+    if np.isnan(score).any():
+        order[:] = order[np.lexsort((-score[order], key))]
     rank = np.empty(len(order), np.int64)
     longer = np.empty((len(order) // (_SHORT + 1), 2), np.int64)
     count = _sort_short(readonly(key, np.int64), readonly(score, np.float64), order, rank, longer)

@@ -26,6 +26,13 @@ def test_rows_of_a_cell_fall_in_score_and_ties_keep_their_order(longest):
     assert rank.tolist() == [i for size in sizes for i in range(size)]
 
 
+def test_a_score_that_is_no_number_stands_last():
+    score = np.array([np.nan, 0.5, -np.inf, np.nan, 0.9])
+    order = np.arange(5)
+    sort_within(np.array([1, 1, 1, 1, 1]), score, order)
+    assert order.tolist() == np.argsort(-score, kind="stable").tolist() == [4, 1, 2, 0, 3]
+
+
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 12)), st.lists(st.integers(0, 12)))
 def test_merged_cells_are_those_of_either_table(dt, gt):

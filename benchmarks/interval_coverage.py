@@ -1,6 +1,6 @@
 """How often a 95 % interval of a paired difference holds the true difference, on simulated models.
 
-    python benchmarks/coverage.py [--draws 200] [--images 200] [--replicates 500] [--seed 0]
+    python benchmarks/interval_coverage.py [--draws 200] [--images 200] [--replicates 500] [--seed 0]
 
 Images differ in how hard they are, alike for both models, so that the models' results hang together as those of real
 ones do. The true difference is that of one draw of many images. Prints a line of JSON.
