@@ -102,14 +102,14 @@ def test_every_runner_script_package_and_place_of_the_cells_exists() -> None:
         assert cell.reference is None or cell.reference in [tool.name for tool in cell.tools]
         for tool in cell.tools:
             assert tool.is_own or set(tool.packages) <= pinned.keys()
-            for word in tool.command:
+            for word in (*tool.command, *tool.count):
                 assert {part.split("}")[0] for part in word.split("{")[1:]} <= known
                 if word.startswith("{runners}/"):
                     assert (places.RUNNERS / word.removeprefix("{runners}/")).is_file()
 
 
 def test_no_runner_is_left_over_and_none_hides_a_package_from_the_others() -> None:
-    words = {word for cell in all_cells() for tool in cell.tools for word in tool.command}
+    words = {word for cell in all_cells() for tool in cell.tools for word in (*tool.command, *tool.count)}
     scripts = {path.stem: path for path in places.RUNNERS.glob("*.py")}
     used = {word.removeprefix("{runners}/").removesuffix(".py") for word in words if word.startswith("{runners}/")}
     assert scripts.keys() == used | {"_inside", "kernel_calls"}
@@ -203,12 +203,15 @@ def test_tools_are_interleaved_after_a_warm_up_round(monkeypatch: pytest.MonkeyP
 
 
 def test_a_tool_with_a_long_warm_up_runs_in_one_counted_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    walls = {"quick": 1.0, "slow": measure.LONG_SECONDS + 1.0}
+    walls = {"quick": 1.0, "slow": measure.LONG_SECONDS + 1.0, "once": 1.0}
     monkeypatch.setattr(measure, "run_process", lambda command, *_, **__: (_run(walls[command[0]]), ""))
-    quick, slow = measure.measure([measure.Job(name, (name,)) for name in walls], 3, _silent)
+    jobs = [measure.Job(name, (name,), once=name == "once") for name in walls]
+    quick, slow, once = measure.measure(jobs, 3, _silent)
     assert [r.round for r in quick.runs] == [1, 2, 3]
     assert [r.round for r in slow.runs] == [1]
+    assert [r.round for r in once.runs] == [1]
     assert slow.is_long
+    assert once.is_long
 
 
 def test_each_run_works_in_an_empty_folder_and_other_exit_codes_can_mean_success() -> None:
@@ -219,6 +222,21 @@ def test_each_run_works_in_an_empty_folder_and_other_exit_codes_can_mean_success
     )
     assert accepted.failure is None
     assert refused.failure == "exit 1: no message"
+
+
+def test_what_was_written_is_counted_in_the_same_folder_and_not_measured() -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass\nblock = bytearray(100 * 2**20)\n"
+    job = measure.Job(
+        "writer",
+        (PYTHON, "-c", "open('x', 'w').write('7')"),
+        cells_module.read_last,
+        (PYTHON, "-c", burn + "print('[' + open('x').read() + ']')"),
+    )
+    (measured,) = measure.measure([job], 1, _silent)
+    assert measured.failure is None
+    assert measured.values == [7.0]
+    assert measured.runs[0].cpu < 0.3
+    assert measured.runs[0].peak < 100
 
 
 def test_a_tool_that_fails_drops_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,6 +379,33 @@ def test_generated_masks_keypoints_and_yolo_files_are_what_detkit_reads(
         assert name == "uniform" or found["AP"] > 0.05
     paths = _generated(tmp_path, "lvis-small", 4)
     assert 0 < detkit.evaluate(paths["truth"], paths["predictions"], protocol="lvis").metrics["AP"] < 1
+
+
+CONVERSIONS = ("coco-to-yolo", "coco-to-voc", "yolo-to-coco", "voc-to-coco")
+
+
+@pytest.mark.parametrize("name", CONVERSIONS)
+def test_conversions_keep_every_box_and_image_of_the_generated_data(name: str, tmp_path: Path) -> None:
+    cell = next(cell for cell in all_cells() if cell.name == name)
+    files = data.files_of(cell.data, tmp_path, 12 / cell.data.images)
+    source, paths = name.partition("-")[0], files.paths
+    if source == "coco":
+        boxes = len(json.loads(paths["truth"].read_text())["annotations"])
+    elif source == "voc":
+        boxes = sum(file.read_text().count("<object>") for file in paths["labels"].iterdir())
+    else:
+        boxes = sum(len(file.read_text().splitlines()) for file in paths["labels"].iterdir())
+    (measured,) = measure.measure([run.job(cell.tools[0], files)], 1, _silent)
+    assert measured.failure is None
+    assert boxes > 12
+    assert measured.values == [boxes, 12]
+
+
+def test_verdict_on_boxes_and_images() -> None:
+    compared = next(cell for cell in all_cells() if cell.name == "voc-to-coco").verdict
+    assert compared([1200.0, 7.0], None) == "1,200 boxes, 7 images"
+    assert compared([1200.0, 7.0], [1200.0, 7.0]) == "equal (1,200 boxes, 7 images)"
+    assert compared([1200.0, 6.0], [1200.0, 7.0]) == "differ: 1,200 boxes, 6 images, not 1,200 boxes, 7 images"
 
 
 def test_uniform_detections_follow_the_distribution_they_are_named_after(

@@ -26,7 +26,8 @@ jobs:
         with:
           python-version: "3.12"
       - name: Install
-        run: python -m pip install detkit
+        # PyPI's `detkit` is another project: name your own index, a wheel, or git+URL@TAG.
+        run: python -m pip install detkit==@VERSION@
       # Make the predictions here, or download them.
       - name: Score
         run: >-
@@ -80,7 +81,8 @@ detkit:
   variables:
     DETKIT_CACHE_DIR: $CI_PROJECT_DIR/.detkit-cache
   script:
-    - python -m pip install detkit
+    # PyPI's `detkit` is another project: name your own index, a wheel, or git+URL@TAG.
+    - python -m pip install detkit==@VERSION@
     # Make the predictions here, or take them from an earlier job.
     - >-
       @EVAL@

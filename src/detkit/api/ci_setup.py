@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from detkit import files
+from detkit._version import __version__
 from detkit.api._ci_files import GITHUB, GITLAB
 from detkit.api.gating import gate, load_result, load_rules
 from detkit.errors import CannotJudgeError, InputError, UsageError
@@ -85,7 +86,8 @@ def init_ci(
     rules, notes = _rules(content)
     _check(content, rules, source)
     inputs, remarks = _inputs(content, folder)
-    workflow = template.replace("@EVAL@", f"detkit eval {inputs}{_options(content, source)}")
+    workflow = template.replace("@VERSION@", __version__)
+    workflow = workflow.replace("@EVAL@", f"detkit eval {inputs}{_options(content, source)}")
     texts = (workflow, rules, json.dumps(_public(content, folder), indent=2, ensure_ascii=False) + "\n")
     for path, text in zip(paths, texts, strict=True):
         with files.atomic_file(path, overwrite=overwrite) as place:

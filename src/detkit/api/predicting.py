@@ -175,7 +175,7 @@ class Prediction:
     @property
     def images_per_second(self) -> float | None:
         """Speed of the images answered now, None where there were none."""
-        count = self.images - self.resumed
+        count = self.images - self.resumed - self.unreadable
         return count / self.seconds if count and self.seconds > 0 else None
 
     def to_dict(self) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def findings(found: Iterable[Finding]) -> None:
     if len(ordered) > len(shown):
         kinds = Counter(f.code for f in ordered) - Counter(f.code for f in shown)
         rest = ", ".join(f"{count} {code}" for code, count in kinds.items())
-        status(f"and {len(ordered) - len(shown)} more findings: {rest} (all of them: --format json)")
+        status(f"and {len(ordered) - len(shown)} more findings: {rest} (all of them in the JSON output)")
 
 
 def losses(lost: Iterable[Loss]) -> None:

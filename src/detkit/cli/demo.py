@@ -107,7 +107,7 @@ def demo_folder() -> Path:
     for folder in (resources.files("detkit") / "_demo", Path(__file__).parents[3] / "fixtures" / "demo"):
         if (Path(str(folder)) / "data.yaml").is_file():
             return Path(str(folder))
-    raise InputError("the demo dataset is not in this installation", hint="pip install --force-reinstall detkit")
+    raise InputError("the demo dataset is not in this installation", hint="install detkit anew from where it came from")
 
 
 def _step(command: str) -> None:

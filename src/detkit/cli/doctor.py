@@ -78,7 +78,5 @@ def _problems() -> list[str]:
         problems.append("NUMBA_DISABLE_JIT is set: kernels run as Python, about a hundred times slower")
     if sys.flags.optimize:
         problems.append("Python runs with -O: its own checks are off")
-    problems += [
-        f"{name} is missing; mend: pip install --force-reinstall detkit" for name in _CORE if not _version(name)
-    ]
+    problems += [f"{name} is missing; mend: pip install {name}" for name in _CORE if not _version(name)]
     return problems

@@ -25,7 +25,9 @@ def main() -> None:
     )
     parser.add_argument("-m", action="store_true", dest="is_module", help="SCRIPT is the name of a module")
     parser.add_argument("script", metavar="SCRIPT", help="Python file to run")
-    parser.add_argument("arguments", metavar="ARGUMENTS", nargs=argparse.REMAINDER, help="arguments of the script")
+    parser.add_argument(
+        "arguments", metavar="ARGUMENTS", nargs=argparse.REMAINDER, default=[], help="arguments of the script"
+    )
     options = parser.parse_args()
     if not options.is_module and not Path(options.script).is_file():
         parser.error(f"no such file: {options.script}")

@@ -90,7 +90,7 @@ def _again(wheels: dict[str, str]) -> str:
 def _tried(ort: Any, name: str) -> dict[str, Any]:
     """Whether a provider really starts: a graph of one node is opened on it, and it has to stay first."""
     if name in _REMOTE:
-        return {"name": name, "starts": None, "why": "runs elsewhere, not tried"}
+        return {"name": name, "starts": None, "why": "runs elsewhere"}
     try:
         used = _started(ort, ONE_NODE, _options(ort, 1, 1), [name]).get_providers()[0]
     except Exception as error:  # onnxruntime raises its own unrelated classes

@@ -21,6 +21,7 @@ from detkit.formats._archive import broken_start, existing, opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
 from detkit.formats._loss import count_written, generic_losses
+from detkit.formats._writing import kept_rows
 from detkit.tables import Categories, Dataset, Detections, Images
 
 __all__ = [
@@ -331,6 +332,10 @@ def _write(
             hint=f"end the name in {' or '.join(holds.file_suffixes)}",
         )
     losses = generic_losses(table, holds, options, one_file=is_file)
+    keep = kept_rows(table, holds, options)
+    if not keep.all():
+        # What the options leave out never reaches a writer, so that none can forget to.
+        table = table.take_rows(np.flatnonzero(keep)) if isinstance(table, Dataset) else table.take(keep)
     if dry_run:
         import tempfile
 
