@@ -118,8 +118,8 @@ def job(tool: Tool, files: data.Files) -> measure.Job:
         "out": "{out}",
         **{place: str(path.absolute()) for place, path in files.paths.items()},
     }
-    command = tuple(word.format_map(places) for word in tool.command)
-    return measure.Job(tool.name, command, tool.read, tool.accepts, tool.empty_cache)
+    command, count = (tuple(word.format_map(places) for word in words) for words in (tool.command, tool.count))
+    return measure.Job(tool.name, command, tool.read, count, tool.accepts, tool.empty_cache, tool.once)
 
 
 def measure_cell(cell: Cell, tools: Sequence[Tool], given: argparse.Namespace) -> report.Section:

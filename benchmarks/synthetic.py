@@ -5,12 +5,13 @@
 | kind | files |
 |---|---|
 | boxes | `gt.json`, `dt.json` (and `dt2.json` with `--models 2`); sizes follow COCO val2017 |
-| truth | `annotations/instances_val.json`, and a folder `images` that is empty |
+| truth | `annotations/instances_val.json`, `names.txt`, and a folder `images` that is empty |
 | uniform | truths with polygons; detections with everything about them evenly spread, numbers with all their digits |
 | lvis | boxes, with the lists of absent and partly labelled classes |
 | masks | polygons as truth, compressed RLE as detections |
 | keypoints | persons with 17 keypoints |
-| yolo | `data.yaml`, `images/val`, `labels/val`, `predictions` |
+| yolo | `data.yaml`, `images/val`, `labels/val`, `predictions`; `flat`: the labels and class names in one folder |
+| voc | `Annotations`, `JPEGImages`, `ImageSets/Main`; pictures are tiny PNG files |
 | arrays | `.npy` files: boxes of one image before NMS, two sets of boxes, box sizes |
 
 Same arguments, same bytes. A process of its own, so that the memory it takes does not count in the measuring process.
@@ -122,8 +123,13 @@ def dataset(truths: list[list[Row]], given: argparse.Namespace, **category: Any)
             {"id": i, "width": WIDTH, "height": HEIGHT, "file_name": f"{i:012d}.jpg"} for i in range(1, len(truths) + 1)
         ],
         "annotations": [{"id": i, **row} for i, row in enumerate((row for rows in truths for row in rows), 1)],
-        "categories": [{"id": i, "name": f"class {i}", **category} for i in range(1, given.classes + 1)],
+        "categories": [{"id": i, "name": class_name(i), **category} for i in range(1, given.classes + 1)],
     }
+
+
+def class_name(number: int) -> str:
+    """Without spaces, which some tools refuse."""
+    return f"class_{number}"
 
 
 def dump(folder: Path, name: str, content: Any) -> None:
@@ -148,6 +154,8 @@ def boxes(rng: random.Random, given: argparse.Namespace) -> None:
 
 def truth(rng: random.Random, given: argparse.Namespace) -> None:
     dump(given.out, "annotations/instances_val.json", dataset([truths_of(i, rng, given) for i in each(given)], given))
+    names = "".join(f"{class_name(i)}\n" for i in range(1, given.classes + 1))
+    (given.out / "names.txt").write_text(names, encoding="utf-8")  # globox numbers the classes of YOLO by such a list
     (given.out / "images").mkdir()  # datumaro reads no data set without such a folder
 
 
@@ -222,17 +230,20 @@ def moved(like: Row | None, box: list[float], rng: random.Random) -> list[float]
 
 
 def yolo(rng: random.Random, given: argparse.Namespace) -> None:
-    names = ", ".join(f"class {i}" for i in range(1, given.classes + 1))
-    for folder in ("images/val", "labels/val", "predictions"):
+    names = ", ".join(class_name(i) for i in range(1, given.classes + 1))
+    for folder in ("images/val", "labels/val", "predictions", "flat"):
         (given.out / folder).mkdir(parents=True, exist_ok=True)
     described = f"path: .\ntrain: images/val\nval: images/val\nnc: {given.classes}\nnames: [{names}]\n"
     (given.out / "data.yaml").write_text(described, encoding="utf-8")
+    (given.out / "flat" / "data.yaml").write_text(described, encoding="utf-8")
     picture = empty_png()
     for i in each(given):
         image = truths_of(i, rng, given)
         found = detections_of(i, image, rng, given)
         (given.out / "images" / "val" / f"{i:012d}.png").write_bytes(picture)
-        (given.out / "labels" / "val" / f"{i:012d}.txt").write_text("".join(shares(image)), encoding="utf-8")
+        labels = given.out / "labels" / "val" / f"{i:012d}.txt"
+        labels.write_text("".join(shares(image)), encoding="utf-8")
+        (given.out / "flat" / labels.name).hardlink_to(labels)  # hotcoco wants the class names beside the labels
         (given.out / "predictions" / f"{i:012d}.txt").write_text("".join(shares(found)), encoding="utf-8")
 
 
@@ -242,6 +253,50 @@ def shares(rows: list[Row]) -> Iterator[str]:
         numbers = ((x + width / 2) / WIDTH, (y + height / 2) / HEIGHT, width / WIDTH, height / HEIGHT)
         score = f" {row['score']:.3f}" if "score" in row else ""
         yield f"{row['category_id'] - 1} {' '.join(f'{number:.6f}' for number in numbers)}{score}\n"
+
+
+def voc(rng: random.Random, given: argparse.Namespace) -> None:
+    for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (given.out / folder).mkdir(parents=True, exist_ok=True)
+    picture = empty_png()
+    for i in each(given):
+        (given.out / "JPEGImages" / f"{i:012d}.png").write_bytes(picture)
+        described = annotation(f"{i:012d}.png", truths_of(i, rng, given))
+        (given.out / "Annotations" / f"{i:012d}.xml").write_text(described, encoding="utf-8")
+    names = "".join(f"{i:012d}\n" for i in each(given))
+    (given.out / "ImageSets" / "Main" / "val.txt").write_text(names, encoding="utf-8")
+    # VOC has no list of classes; datumaro reads those beyond the usual twenty from a file of its own.
+    classes = "".join(f"{class_name(i)}:::\n" for i in range(1, given.classes + 1))
+    (given.out / "labelmap.txt").write_text(f"background:0,0,0::\n{classes}", encoding="utf-8")
+
+
+def annotation(file_name: str, rows: list[Row]) -> str:
+    """Pascal VOC's XML of one image; crowds are marked as difficult."""
+    size = f"<width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth>"
+    lines = [
+        "<annotation>",
+        f"\t<filename>{file_name}</filename>",
+        f"\t<size>{size}</size>",
+        "\t<segmented>0</segmented>",
+    ]
+    for row in rows:
+        lines += [
+            "\t<object>",
+            f"\t\t<name>{class_name(row['category_id'])}</name>",
+            "\t\t<pose>Unspecified</pose>",
+            "\t\t<truncated>0</truncated>",
+            f"\t\t<difficult>{row['iscrowd']}</difficult>",
+            f"\t\t<bndbox>{corners(row['bbox'])}</bndbox>",
+            "\t</object>",
+        ]
+    return "\n".join([*lines, "</annotation>", ""])
+
+
+def corners(box: list[float]) -> str:
+    """Whole pixels, counted from 1, both ends inside."""
+    x, y, width, height = box
+    ends = {"xmin": x, "ymin": y, "xmax": x + width - 1, "ymax": y + height - 1}
+    return "".join(f"<{name}>{round(value) + 1}</{name}>" for name, value in ends.items())
 
 
 def empty_png() -> bytes:
@@ -288,7 +343,7 @@ def arrays(rng: random.Random, given: argparse.Namespace) -> None:
 
 
 KINDS: dict[str, Callable[[random.Random, argparse.Namespace], None]] = {
-    made.__name__: made for made in (boxes, truth, uniform, lvis, masks, keypoints, yolo, arrays)
+    made.__name__: made for made in (boxes, truth, uniform, lvis, masks, keypoints, yolo, voc, arrays)
 }
 
 

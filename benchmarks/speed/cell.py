@@ -63,18 +63,24 @@ class Tool:
         empty folder, which is also the working folder of the run; the other places are those of the cell's data.
     read : callable, optional
         From stdout to what was found.
+    count : tuple of str, optional
+        Command that says afterwards what was written; it is not measured, and `read` gets its stdout.
     accepts : tuple of int
         Exit codes that mean success: a checker that finds errors says so with its code.
     empty_cache : bool
         Each run gets a new, empty folder for compiled kernels.
+    once : bool
+        Runs in one counted round only, as a tool does whose warm-up takes long.
     """
 
     name: str
     packages: tuple[str, ...]
     command: tuple[str, ...]
     read: Callable[[str], Reading] | None = None
+    count: tuple[str, ...] = ()
     accepts: tuple[int, ...] = (0,)
     empty_cache: bool = False
+    once: bool = False
 
     @property
     def is_own(self) -> bool:

@@ -58,17 +58,23 @@ class Job:
         `{out}` is an empty folder of each run, its working folder.
     read : callable, optional
         From stdout to what was found.
+    count : tuple of str, optional
+        Command whose stdout is read instead; it runs afterwards in the same folder and is not measured.
     accepts : tuple of int
         Exit codes that mean success.
     empty_cache : bool
         Each run gets a new, empty folder for compiled kernels.
+    once : bool
+        Runs in one counted round only, as a tool does whose warm-up takes long.
     """
 
     name: str
     command: tuple[str, ...]
     read: Callable[[str], Reading] | None = None
+    count: tuple[str, ...] = ()
     accepts: tuple[int, ...] = (0,)
     empty_cache: bool = False
+    once: bool = False
 
 
 @dataclass
@@ -168,6 +174,8 @@ def _once(job: Job, into: Measured, number: int) -> None:
         environment = {"NUMBA_CACHE_DIR": empty} if job.empty_cache else None
         try:
             run, stdout = run_process(command, environment, folder=work, accepts=job.accepts)
+            if job.count:
+                _, stdout = run_process(job.count, folder=work)
             found = job.read(stdout) if job.read else None
         except RunError as error:
             into.failure = str(error)
@@ -180,7 +188,7 @@ def _once(job: Job, into: Measured, number: int) -> None:
         into.failure = "its result differs from run to run"
     into.values = values
     if number == 0:
-        into.is_long = run.wall > LONG_SECONDS
+        into.is_long = job.once or run.wall > LONG_SECONDS
     else:
         into.runs.append(replace(run, inside=found.inside if found else None, round=number))
 

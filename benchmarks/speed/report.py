@@ -17,7 +17,8 @@ BUSY = 0.05
 _READING = f"""\
 How to read it: every run is a fresh process, from its start to the last of its results. One round runs every tool once,
 in an order that moves on by one place from round to round; a warm-up round before them is not counted, and a tool that
-takes more than {LONG_SECONDS} s in it runs in one counted round only (marked ¹). *CPU* is user plus system time and
+takes more than {LONG_SECONDS} s in it, or is known to be slow, runs in one counted round only (marked ¹). *CPU* is user
+plus system time and
 *peak* the largest resident memory, both with all child processes, median over the rounds. *Ratio* is the tool's time
 over that of the first row in the same round, median over the rounds: 2.00 is half as fast. Where a table has a column
 *inside ms*, the work is so short that start-up would hide it: it holds the milliseconds of the fastest of some calls

@@ -14,6 +14,7 @@ from typing import TypeVar
 __all__ = ["each_file", "open_regular", "read_small", "refuse_special", "sha256_of", "sha256_of_digests", "write_small"]
 
 _BATCH = 256
+_HANDFUL = 32
 #: Seconds a file that are spent waiting, above which storage counts as slow: a network, or a disk that has to seek.
 _SLOW = 1e-3
 
@@ -187,7 +188,10 @@ def each_file(function: Callable[[str], _Result], paths: Sequence[str], jobs: in
             from concurrent.futures import ThreadPoolExecutor
 
             with ThreadPoolExecutor(jobs) as pool:
-                results += pool.map(function, paths[len(results) :])
+                # Files by the handful: a task for each would cost more than many a file.
+                rest = [paths[at : at + _HANDFUL] for at in range(len(results), len(paths), _HANDFUL)]
+                for some_results in pool.map(lambda some: list(map(function, some)), rest):
+                    results += some_results
     return results
 
 
