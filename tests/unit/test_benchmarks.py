@@ -236,7 +236,8 @@ def test_what_was_written_is_counted_in_the_same_folder_and_not_measured() -> No
     assert measured.failure is None
     assert measured.values == [7.0]
     assert measured.runs[0].cpu < 0.3
-    assert measured.runs[0].peak < 100
+    # A child starts as a copy of this process: it is never seen below its peak.
+    assert measured.runs[0].peak <= max(60.0, measure.own_peak())
 
 
 def test_a_tool_that_fails_drops_out_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
