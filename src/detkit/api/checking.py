@@ -15,6 +15,7 @@ from detkit.api._check_result import CheckResult, CheckSettings, only_new, read_
 from detkit.api.tables import keep_apart, read
 from detkit.api.undoing import Undone, replace_with_bundle, undo
 from detkit.api.verbs import Changed, Written, write_changed
+from detkit.caches import cache_folder
 from detkit.checks import Context, Headers
 from detkit.config import find_config, load_config, section
 from detkit.errors import InputError, OutputError, UsageError
@@ -307,7 +308,7 @@ def _context(dataset: Dataset, settings: CheckSettings, *, one_split: bool, limi
         jobs=settings.jobs,
         decode=settings.decode,
         one_split=one_split,
-        headers=Headers(checks.cache_folder() if settings.cache else None),
+        headers=Headers(cache_folder() if settings.cache else None),
     )
 
 

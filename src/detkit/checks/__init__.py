@@ -15,7 +15,7 @@ import numpy as np
 from detkit import registry
 from detkit.checks._base import Code, Context
 from detkit.checks._edits import Edit, refuse, row_changes
-from detkit.checks._headers import Headers, cache_folder
+from detkit.checks._headers import Headers
 from detkit.errors import UsageError
 from detkit.findings import CODES as NAMED
 from detkit.findings import Finding, Loss
@@ -28,7 +28,6 @@ __all__ = [
     "Edit",
     "Headers",
     "Mended",
-    "cache_folder",
     "codes",
     "edits",
     "mend",

@@ -13,9 +13,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, NamedTuple
 
-from detkit.caches import cache_folder
-
-__all__ = ["Header", "Headers", "cache_folder"]
+__all__ = ["Header", "Headers"]
 
 #: Written into the cache: another number makes old caches worthless.
 _VERSION = 1

@@ -20,7 +20,7 @@ from detkit.findings import Finding, Loss
 from detkit.formats._archive import broken_start, existing, opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
-from detkit.formats._loss import count_written, generic_losses
+from detkit.formats._loss import generic_losses
 from detkit.formats._writing import kept_rows
 from detkit.tables import Categories, Dataset, Detections, Images
 
@@ -312,7 +312,7 @@ def written_rows(table: Dataset | Detections, format: str, options: WriteOptions
     -------
     int
     """
-    return count_written(table, capabilities(format), options)
+    return int(np.count_nonzero(kept_rows(table, capabilities(format), options)))
 
 
 def _write(

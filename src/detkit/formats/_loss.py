@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detkit import registry
 from detkit.findings import Loss
 from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._writing import kept_rows
 from detkit.tables import Dataset, Detections, Shapes
 
-__all__ = ["count_written", "generic_losses"]
+__all__ = ["generic_losses"]
 
 
 def generic_losses(
@@ -39,23 +39,6 @@ def generic_losses(
     rules = _DATASET_RULES if isinstance(table, Dataset) else _DETECTIONS_RULES
     losses = [rule(table, holds, options, one_file) for rule in rules]
     return [loss for group in losses for loss in group if loss.count]
-
-
-def count_written(table: Dataset | Detections, holds: Capabilities, options: WriteOptions) -> int:
-    """Rows that stay when crowds, ignored objects and objects with outlines are left out as the options say."""
-    return int(np.count_nonzero(~_left_out(table, holds, options)))
-
-
-def _left_out(table: Dataset | Detections, holds: Capabilities, options: WriteOptions) -> NDArray[np.bool_]:
-    rows = table.annotations if isinstance(table, Dataset) else table
-    left_out = np.zeros(len(rows), np.bool_)
-    if isinstance(table, Dataset) and "crowds" not in holds.holds and options.crowds == "drop":
-        left_out |= table.annotations.is_crowd
-    if isinstance(table, Dataset) and "ignored" not in holds.holds and options.ignored == "drop":
-        left_out |= table.annotations.is_ignored
-    if options.shapes == "drop" and rows.shapes is not None:
-        left_out |= (rows.shapes.kind == Shapes.RLE) | (rows.shapes.rings.lengths() > 0)
-    return left_out
 
 
 Rule = Callable[[Any, Capabilities, WriteOptions, bool], list[Loss]]
@@ -120,7 +103,7 @@ def _ids(data: Dataset, holds: Capabilities, options: WriteOptions, one_file: bo
         losses.append(Loss("image ids", "dropped", len(data.images)))
     if "annotation_ids" not in holds.holds and _states_row_ids(data):
         # Where images stay in order, rows count from 1 in that order when they are read back.
-        ids = data.annotations.ids[~_left_out(data, holds, options)]
+        ids = data.annotations.ids[kept_rows(data, holds, options)]
         keeps = "image_ids" in holds.holds and np.array_equal(ids, np.arange(1, len(ids) + 1))
         losses.append(Loss("annotation ids", "dropped", 0 if keeps else len(data.annotations)))
     if "supercategories" not in holds.holds:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import detkit
 from detkit import checks
 from detkit.api.checking import check_settings
-from detkit.checks._headers import Headers, cache_folder
+from detkit.caches import cache_folder
+from detkit.checks._headers import Headers
 from detkit.errors import InputError, UsageError
 from detkit.tables import Categories, Dataset, Images, Source
 from naive import iou
