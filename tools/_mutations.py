@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,6 +42,8 @@ BOMBS = (
     b'<?xml version="1.0" encoding="nonsense"?>',
 )
 MANY = 10_000
+#: Characters of the largest text whose structure is damaged, and about those it may have afterwards.
+MOST_TEXT, MOST_GROWN = 2_000_000, 20_000_000
 
 
 def mutate(case: Path, target: Path, random: Random) -> None:
@@ -54,7 +57,7 @@ def mutate(case: Path, target: Path, random: Random) -> None:
         # Text of a few files decides what is read; pictures are many and mostly not opened.
         texts = [p for p in files if p.suffix.lower() not in (".png", ".jpg", ".jpeg")] or files
         file = random.choice(texts if random.random() < 0.85 else files)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, MemoryError):
             random.choices((_bytes, _tokens, _tree, _place), (3, 4, 4, 2))[0](file, target, random)
 
 
@@ -149,7 +152,7 @@ def _tokens(file: Path, root: Path, random: Random) -> None:
 def _tree(file: Path, root: Path, random: Random) -> None:
     """A JSON, JSON lines, YAML or XML value damaged in its structure; text files get tokens."""
     text = file.read_text(encoding="utf-8-sig", errors="replace")
-    if len(text) > 2_000_000:
+    if len(text) > MOST_TEXT:
         return
     if file.suffix.lower() in (".yaml", ".yml"):
         file.write_text(_spoilt_yaml(text, random), encoding="utf-8", errors="surrogatepass")
@@ -158,10 +161,10 @@ def _tree(file: Path, root: Path, random: Random) -> None:
         if file.suffix == ".jsonl":
             lines = text.splitlines()
             number = random.randrange(len(lines))
-            lines[number] = json.dumps(_spoilt(json.loads(lines[number]), random))
+            lines[number] = json.dumps(_spoilt(json.loads(lines[number]), random, len(lines[number])))
             file.write_text("\n".join(lines))
         else:
-            file.write_text(json.dumps(_spoilt(json.loads(text), random)))
+            file.write_text(json.dumps(_spoilt(json.loads(text), random, len(text))))
     except (ValueError, IndexError, RecursionError):
         if text.lstrip().startswith("<"):
             file.write_text(_spoilt_xml(text, random), encoding="utf-8", errors="surrogatepass")
@@ -169,8 +172,12 @@ def _tree(file: Path, root: Path, random: Random) -> None:
             _tokens(file, root, random)
 
 
-def _spoilt(value: Any, random: Random) -> Any:
-    """The value with one node replaced, left out, doubled, or put deep inside lists."""
+def _spoilt(value: Any, random: Random, length: int) -> Any:
+    """The value with one node replaced, left out, doubled, or put deep inside lists.
+
+    Thousands of copies are made once at the most: copies of copies would be gigabytes, and tell nothing new.
+    """
+    many = min(MANY, MOST_GROWN // max(length, 1))
     nodes: list[tuple[Any, Any]] = []
     stack = [value]
     while stack:
@@ -185,14 +192,17 @@ def _spoilt(value: Any, random: Random) -> Any:
         holder, key = random.choice(nodes)
         if key not in holder if isinstance(holder, dict) else key >= len(holder):
             continue
-        _spoil(holder, key, random)
+        if _spoil(holder, key, random, many) == many:
+            many = 1
     return value
 
 
-def _spoil(holder: Any, key: Any, random: Random) -> None:
+def _spoil(holder: Any, key: Any, random: Random, many: int) -> int:
+    """Damage one node, and return how many copies were made."""
+    copies = 0
     kind = random.random()
     if kind < 0.45:
-        holder[key] = random.choice(VALUES)
+        holder[key] = deepcopy(random.choice(VALUES))
     elif kind < 0.6:
         holder[key] = random.choice(TEXTS)
     elif kind < 0.75:
@@ -207,11 +217,14 @@ def _spoil(holder: Any, key: Any, random: Random) -> None:
             deep = [deep] if random.random() < 0.5 else {"a": deep}
         holder[key] = deep
     elif isinstance(holder, list):
-        holder.extend([holder[key]] * random.choice((1, 1, 2, MANY)))
+        copies = random.choice((1, 1, 2, many))
+        holder.extend([holder[key]] * copies)
     elif isinstance(holder[key], dict):
-        holder[key] = {**holder[key], **{f"n{i}": i for i in range(random.choice((1, MANY)))}}
+        copies = random.choice((1, many))
+        holder[key] = {**holder[key], **{f"n{i}": i for i in range(copies)}}
     else:
         holder[key] = str(holder[key])
+    return copies
 
 
 def _spoilt_xml(text: str, random: Random) -> str:

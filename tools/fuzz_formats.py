@@ -1,13 +1,15 @@
 """Damage the fixtures of every format, in their bytes and their structure, and read what is left.
 
     python tools/fuzz_formats.py --seconds 60 --seed 1 --format yolo
+    python tools/fuzz_formats.py --seconds 9999 --cases 5000 --seed 1 --format yolo
 
 Each case is a copy of a folder of `fixtures/formats` with one to four mutations: cut, flipped and swapped bytes, odd
 numbers, values of the wrong type, deep nesting, other encodings, thousands of classes, names that leave the folder,
 links that run in circles, pipes. It is read by its own reader as a dataset and as predictions, and now and then by
 `detkit check`, `stats` and `convert` in the same process. Allowed are success and detkit's own errors: any other
 exception, a case of more than ten seconds, a gigabyte more memory than at the start, a changed input, and a file
-written outside the target are faults. Each is shown with the seed that brings it back: `--case yolo:1:17`.
+written outside the target are faults; so are an error that names no file, and a table with values that are not finite
+or boxes without size that no finding tells of. Each is shown with the seed that brings it back: `--case yolo:1:17`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -119,9 +123,9 @@ def calls(name: str, source: Path, target: Path, chooser: random.Random) -> Iter
         places.append(chooser.choice(files))
     for place in places:
         if name in room.names("dataset"):
-            yield "read", lambda place=place: room.read_dataset(place, name, options)
+            yield "read", lambda place=place: judge(room.read_dataset(place, name, options))
         if name in room.names("detections"):
-            yield "read detections", lambda place=place: room.read_detections(place, name, options)
+            yield "read detections", lambda place=place: judge(room.read_detections(place, name, options))
     kind = chooser.random()
     if kind < 0.15:
         yield "detect", lambda: (room.detect(source, "dataset"), room.detect(source, "detections"))
@@ -132,6 +136,28 @@ def calls(name: str, source: Path, target: Path, chooser: random.Random) -> Iter
     elif kind < 0.55:
         to = chooser.choice(TARGETS)
         yield f"convert to {to}", lambda: command("convert", source, target, "--from", name, "--to", to)
+
+
+class SilentError(Exception):
+    """A reader accepted what it should have left out or told of."""
+
+
+def judge(table: Any) -> None:
+    """Raise where a table holds what no reader may let pass in silence."""
+    rows = getattr(table, "annotations", table)
+    points = () if rows.shapes is None else (rows.shapes.points.values,)
+    keypoints = () if rows.keypoints is None else (rows.keypoints.values,)
+    for values in (rows.xywh, *points, *keypoints, getattr(rows, "score", ())):
+        if not np.isfinite(values).all():
+            raise SilentError("a value that is not finite")
+    sizes = table.images.sizes
+    if not (np.isnan(sizes) | (np.isfinite(sizes) & (sizes > 0))).all():
+        raise SilentError(f"an image size that is none: {sizes.tolist()}")
+    codes = {finding.code for finding in table.findings}
+    if not (rows.xywh[:, 2:] > 0).all() and "DK201" not in codes:
+        raise SilentError("boxes without width or height, and no finding")
+    if any(f.severity == "error" and f.file is None for f in table.findings):
+        raise SilentError(f"a finding without a file: {[f for f in table.findings if f.file is None][:3]}")
 
 
 def command(*words: str | Path) -> None:
@@ -153,7 +179,7 @@ def command(*words: str | Path) -> None:
 
 def attempt(call: Any) -> tuple[str, str]:
     """`ok`, `refused`, or the kind of fault with where it came from."""
-    from detkit.errors import DetkitError
+    from detkit.errors import DetkitError, InputError
 
     signal.setitimer(signal.ITIMER_REAL, CASE_SECONDS)
     try:
@@ -162,9 +188,17 @@ def attempt(call: Any) -> tuple[str, str]:
             call()
     except DetkitError as error:
         lines = str(error)
+        if isinstance(error, InputError) and "detkit-fuzz-" not in lines:
+            return f"an error that names no file at {place_of(error)}", lines[:500]
         return ("refused", "") if lines.strip() else ("an empty message", "")
     except TooSlowError as error:
         return f"slow at {place_of(error)}", traceback.format_exc(limit=-12)
+    except SilentError as error:
+        return f"accepted: {str(error)[:60]}", ""
+    except MemoryError as error:
+        # The frames hold what filled the memory.
+        traceback.clear_frames(error.__traceback__)
+        return f"MemoryError at {place_of(error)}", ""
     except (Exception, SystemExit) as error:
         return f"{type(error).__name__} at {place_of(error)}", traceback.format_exc(limit=-12)
     finally:
@@ -252,6 +286,7 @@ def show(name: str, tally: Tally) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60, help="for all formats together")
+    parser.add_argument("--cases", type=int, default=1 << 60, help="of each format at the most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--format", action="append", choices=formats(), dest="formats")
     parser.add_argument("--case", help="one case again: format:seed:number")
@@ -264,7 +299,7 @@ def main() -> int:
     chosen = given.formats or formats()
     faults = 0
     for name in chosen:
-        tally = fuzz(name, given.seed, given.seconds / len(chosen))
+        tally = fuzz(name, given.seed, given.seconds / len(chosen), given.cases)
         show(name, tally)
         faults += len(tally.faults)
     return int(bool(faults))

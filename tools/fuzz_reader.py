@@ -27,6 +27,7 @@ from detkit.kernels import json_outlines, json_rows
 
 OPTIONS = ReadOptions(with_shapes=False, with_extra=False, read_sizes=False, jobs=2)
 WITH_SHAPES = replace(OPTIONS, with_shapes=True)
+WHOLE = replace(WITH_SHAPES, with_extra=True)
 NEVER = 1 << 60
 SPACES = ("", "", "", " ", "\n", "\t", "\r\n", "  ")
 NUMBERS = (
@@ -250,9 +251,10 @@ def compare(seed: str, folder: Path, counts: Counter[str]) -> str | None:
     json_rows._PIECE = json_outlines._PIECE = case.random.choice((30, 200, 1 << 21))
     read = coco.read if kind == "truth" else coco.read_detections
     scan = getattr(_coco_scan, f"scan_{kind}")
-    for name, options in (("", OPTIONS), (" with shapes", WITH_SHAPES)):
+    for name, options in (("", OPTIONS), (" with shapes", WITH_SHAPES), (" with all", WHOLE)):
         _coco_scan._WORTHWHILE = 0
-        scanned = scan(text, str(path), 1, with_shapes=options.with_shapes) is not None
+        wanted = {"with_shapes": options.with_shapes, "with_extra": options.with_extra}
+        scanned = scan(text, str(path), 1, **wanted) is not None
         fast, slow = outcome(read, path, 0, options), outcome(read, path, NEVER, options)
         how = "scanned" if scanned else "left to the library" if isinstance(slow, dict) else "refused by both"
         counts[f"{kind}{name}: {how}"] += 1

@@ -62,6 +62,25 @@ COMMANDS = {
     "merge": Command("merge {bccd} {coco51}/instances.json {out}/merged --to coco", ("merged",), ("bccd", "coco51")),
     "dedupe": Command("dedupe {coco51}/instances.json --images {coco51}/images -o {out}/clean", ("clean",),
                       ("coco51",)),
+    "filter": Command("filter {bccd} {out}/large --where w>40", ("large",), ("bccd",)),
+    "remap": Command("remap {bccd} {out}/cells --map RBC=cell,WBC=cell", ("cells",), ("bccd",)),
+    "sample": Command("sample {bccd} {out}/few -n 60 --seed 1", ("few",), ("bccd",)),
+    "crops": Command("crops {coco51}/instances.json -o {out}/crops --images {coco51}/images", ("crops",), ("coco51",)),
+    "draw": Command("draw {coco51}/instances.json -o {out}/look --images {coco51}/images", ("look",), ("coco51",)),
+    "report": Command("report {coco14_100}/instances.json {coco14_100}/bbox_results.json -o {out}/report.html",
+                      ("report.html",), ("coco14_100",)),
+    "compare -o": Command("compare {coco14_100}/instances.json {coco14_100}/bbox_results.json "
+                          "{coco14_100}/bbox_results.json --format json -o {out}/compare.json", ("compare.json",),
+                          ("coco14_100",)),
+    "nms": Command("nms {coco14_100}/bbox_results.json -o {out}/kept.json", ("kept.json",), ("coco14_100",)),
+    "ensemble": Command("ensemble {coco14_100}/bbox_results.json {coco14_100}/bbox_results.json -o {out}/both.json "
+                        "--truth {coco14_100}/instances.json", ("both.json",), ("coco14_100",)),
+    "targets": Command("targets {bccd} -o {out}/targets.npz --image-size 416 --anchors "
+                       "10,13,16,30,33,23,30,61,62,45,59,119", ("targets.npz",), ("bccd",)),
+    "anchors -o": Command("anchors {bccd} -k 6 --image-size 416 --format json -o {out}/anchors.json", ("anchors.json",),
+                          ("bccd",)),
+    "ci init": Command("ci init {result} --dir {out}", (".github/workflows/detkit.yml", ".detkit/rules.toml",
+                                                        ".detkit/baseline.json"), ()),
 }  # fmt: skip
 
 
@@ -134,10 +153,6 @@ def finished(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def names_in(folder: Path) -> list[str]:
-    return [place.name for place in folder.iterdir()]
-
-
 class Trial:
     """One command, killed again and again."""
 
@@ -152,6 +167,15 @@ class Trial:
         self.sources = {key: self._copied(path) for key, path in self.sources.items() if key in self.command.needs}
         self.before = state(list(self.sources.values()))
         self.out = home / "out"
+        self.result = home / "result.json"
+        if "{result}" in self.command.words:
+            self._make_result()
+
+    def _make_result(self) -> None:
+        demo = ROOT / "fixtures" / "demo"
+        truth, predictions = demo / "coco" / "instances_val.json", demo / "predictions" / "coco.json"
+        words = ["eval", str(truth), str(predictions), "--format", "json", "-o", str(self.result)]
+        finished(start(words, self.home))
 
     def _copied(self, path: Path) -> Path:
         place = self.home / path.name
@@ -160,12 +184,18 @@ class Trial:
 
     def words(self, *more: str) -> list[str]:
         """The command line, its places filled in."""
-        places = {**self.sources, "out": self.out, "model": ROOT / "fixtures" / "demo" / "model" / "shapes.onnx"}
+        places = {**self.sources, "out": self.out, "result": self.result,
+                  "model": ROOT / "fixtures" / "demo" / "model" / "shapes.onnx"}  # fmt: skip
         return [*self.command.words.format(**places).split(), *more]
 
     def outputs(self) -> list[str | None]:
         """Digests of what stands under the final names."""
         return [digest(self.out / name) for name in self.command.outputs]
+
+    def leftovers(self) -> list[str]:
+        """Names beside the outputs."""
+        expected = {Path(name).parts[0] for name in self.command.outputs}
+        return [place.name for place in self.out.iterdir() if place.name not in expected]
 
     def fresh(self) -> None:
         """An empty folder for the outputs."""
@@ -210,7 +240,7 @@ class Trial:
         self.row.whole += found == self.whole
         self._expect(all(f in (None, w) for f, w in zip(found, self.whole, strict=True)), "half", "half a file")
         self._expect(state(list(self.sources.values())) == self.before, "changed", "a source changed")
-        left = [p for p in names_in(self.out) if p not in self.command.outputs]
+        left = self.leftovers()
         self.row.leftovers += bool(left)
         strange = [p for p in left if TEMPORARY.fullmatch(p) is None and ".part" not in p]
         self._expect(not strange, "strange", f"left behind: {strange}")
@@ -226,8 +256,8 @@ class Trial:
         said = self.said()
         fine = code in (0, 1) and "Traceback" not in said and self.outputs() == self.whole
         self._expect(fine, "strange", f"the next run: exit {code}, {said[-500:]}")
-        left = [p for p in names_in(self.out) if p not in self.command.outputs]
-        self.row.kept += bool(left)
+        left = self.leftovers()
+        self._expect(not left, "kept", f"still there after the next run: {left}, which said {said[-300:]!r}")
 
     def _expect(self, holds: bool, count: str, what: str) -> None:
         if not holds:

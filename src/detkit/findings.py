@@ -220,6 +220,16 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
     return f"{count} {noun if count == 1 else many or noun + 's'}"
 
 
+def percent(share: float | None, digits: int | None = 1) -> str:
+    """A share from 0 to 1 as people read it: `12.3 %`, `-` where undefined; without digits as many as it takes."""
+    if share is None:
+        return "-"
+    if digits is None:
+        return f"{100 * share:g} %"
+    least = 10.0**-digits
+    return f"< {least:g} %" if 0 < 100 * share < least / 2 else f"{100 * share:.{digits}f} %"
+
+
 def examples(items: Sequence[object], limit: int = 3) -> str:
     """The first few items as one string, with `...` when there are more."""
     shown = ", ".join(f"`{item}`" for item in items[:limit])

@@ -17,7 +17,6 @@ from detkit.errors import InputError
 
 __all__ = [
     "areas",
-    "box_overlaps",
     "boxes",
     "decode",
     "from_polygons",
@@ -169,23 +168,6 @@ def overlaps(dt_rles: Sequence[Rle], gt_rles: Sequence[Rle], is_crowd: ArrayLike
         As pycocotools' `mask.iou`: -1 for two masks of different size; zeros where one side is empty.
     """
     return _iou(list(dt_rles), list(gt_rles), is_crowd)
-
-
-def box_overlaps(dt_xywh: ArrayLike, gt_xywh: ArrayLike, is_crowd: ArrayLike) -> NDArray[np.float64]:
-    """Intersection over union of boxes by pycocotools itself: the reference our kernels are tested against.
-
-    Parameters
-    ----------
-    dt_xywh : (D, 4) array_like of float
-    gt_xywh : (G, 4) array_like of float
-    is_crowd : (G,) array_like of bool
-
-    Returns
-    -------
-    (D, G) float64
-    """
-    dt, gt = (np.ascontiguousarray(b, dtype=np.float64).reshape(-1, 4) for b in (dt_xywh, gt_xywh))
-    return _iou(dt, gt, is_crowd)
 
 
 def decode(rle: Rle) -> NDArray[np.uint8]:

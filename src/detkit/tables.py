@@ -180,7 +180,7 @@ class Annotations:
         index = np.asarray(index, dtype=np.int64)
         extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else EMPTY
         return Annotations(
-            **{name: freeze(getattr(self, name)[index]) for name in _ROW_COLUMNS},
+            **{name: freeze(getattr(self, name).take(index, axis=0)) for name in _ROW_COLUMNS},
             shapes=None if self.shapes is None else self.shapes.take(index),
             keypoints=None if self.keypoints is None else self.keypoints.take(index),
             num_keypoints=None if self.num_keypoints is None else freeze(self.num_keypoints[index]),
@@ -382,7 +382,7 @@ class Detections:
         index = np.asarray(index)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
         extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else EMPTY
-        columns: dict[str, Any] = {name: freeze(getattr(self, name)[index]) for name in _DETECTION_COLUMNS}
+        columns: dict[str, Any] = {name: freeze(getattr(self, name).take(index, axis=0)) for name in _DETECTION_COLUMNS}
         return replace(
             self,
             **columns,

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli._run import DEMO, ROOT, run, tree
+from detkit.api import checking
+from detkit.errors import InputError
 
 CASES = ROOT / "fixtures" / "checks"
 QUIET = ("--no-cache", "--jobs", "1")
@@ -93,7 +95,7 @@ def test_unsafe_fixes_are_asked_for(tmp_path: Path) -> None:
     safe = run(line, tmp_path)
     assert (safe.code, "left in the copy: 1 DK202" in safe.stdout) == (1, True)
     unsafe = run([*line, "--unsafe-fixes"], tmp_path)
-    assert (unsafe.code, "1 boxes wholly outside" in unsafe.stdout) == (0, True)
+    assert (unsafe.code, "boxes wholly outside their image: 1 dropped" in unsafe.stdout) == (0, True)
 
 
 def test_in_place_and_back(tmp_path: Path) -> None:
@@ -150,3 +152,41 @@ def test_an_unwritable_home_is_no_obstacle(tmp_path: Path) -> None:
     laid("DK203", tmp_path)
     outcome = run(["check", "DK203"], tmp_path, HOME="/proc/nowhere", XDG_CACHE_HOME="/proc/nowhere")
     assert outcome.code == 0
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown"])
+def test_a_folder_of_no_known_format_has_a_line_for_what_each_format_lacks(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "a.txt").write_text("hi\n")
+    (tmp_path / "odd" / "b.json").write_text('{"a": 1}\n')
+    outcome = run(["check", "odd", "--format", kind], tmp_path)
+    assert outcome.code == 2
+    lines = [line.strip(" -") for line in outcome.stdout.splitlines()]
+    start = lines.index("odd: not recognised as labelled dataset of any known format")
+    plain = [line.replace("\\", "") for line in lines]
+    assert "coco: b.json: no top-level list `images`" in plain[start:]
+    assert "yolo: `a.txt` line 1 starts with `hi`, expected a class number" in plain[start:]
+
+
+def test_a_hint_stands_on_a_line_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: Path, **options: object) -> None:
+        raise InputError("several formats fit\n  a: yes\n  b: yes", path=source, hint="name one with --from")
+
+    (tmp_path / "odd").mkdir()
+    monkeypatch.setattr(checking, "read", refuse)
+    outcome = run(["check", "odd"], tmp_path)
+    assert outcome.code == 2
+    said = "  odd: several formats fit\n    a: yes\n    b: yes\n  hint: name one with --from\n\n1 error\n"
+    assert outcome.stdout == f"DK101 unreadable-file (error): 1\n{said}"
+
+
+def test_half_a_surrogate_pair_in_a_name_is_no_obstacle(tmp_path: Path) -> None:
+    whole = json.loads((DEMO / "coco" / "instances_val.json").read_text())
+    whole["images"][0]["file_name"] = "\ud800.png"
+    whole["annotations"][0]["bbox"][2] = 0
+    (tmp_path / "truth.json").write_text(json.dumps(whole))
+    outcome = run(["check", "truth.json", "--format", "json"], tmp_path)
+    assert outcome.code == 1, outcome.stderr
+    found = json.loads(outcome.stdout)["findings"]
+    assert any(row["image"] == "\ud800.png" or "ud800" in row["message"] for row in found)
+    assert all(len(row["fingerprint"]) == 16 for row in found)

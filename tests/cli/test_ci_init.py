@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import shutil
@@ -15,7 +16,7 @@ import yaml
 from cli._run import CASES, DEMO, run, tree
 
 FILES = {"github": ".github/workflows/detkit.yml", "gitlab": ".gitlab/detkit.yml"}
-RULES, BASELINE = ".detkit/rules.toml", ".detkit/baseline.json"
+RULES, BASELINE, MATCHES = ".detkit/rules.toml", ".detkit/baseline.json", ".detkit/baseline.npz"
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_another_folder_and_files_outside_of_it(repository: Path, tmp_path: Path
     assert done.code == 0
     workflow = (tmp_path / "other" / FILES["github"]).read_text(encoding="utf-8")
     assert "detkit eval TRUTH PREDICTIONS" in workflow
-    assert "write the path of the ground truth for TRUTH" in done.stderr
+    assert "write where the ground truth will be for TRUTH in the workflow" in done.stderr
 
 
 def test_no_machine_path_is_written(repository: Path) -> None:
@@ -179,3 +180,120 @@ def test_the_comment_is_found_again_by_its_marker(repository: Path) -> None:
     assert "const marker = '<!-- detkit gate -->'" in script
     assert script.index("startsWith(marker)") < script.index("updateComment") < script.index("createComment")
     assert content["permissions"] == {"contents": "read", "pull-requests": "write"}
+
+
+@pytest.fixture
+def paired(repository: Path) -> Path:
+    """The repository with a result whose matches are saved."""
+    line = ["eval", "labels/instances_val.json", "coco.json", "--format", "json", "-o", "own.json"]
+    assert run([*line, "--save-matches", "own.npz"], repository).code == 0
+    return repository
+
+
+def rules_of(repository: Path) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = tomllib.loads((repository / RULES).read_text(encoding="utf-8"))["gate"]["rules"]
+    return rules
+
+
+@pytest.mark.parametrize("provider", ["github", "gitlab"])
+def test_saved_matches_make_a_paired_gate(paired: Path, provider: str) -> None:
+    """The next run compares image by image: nothing it needs is left behind on this machine."""
+    done = run(["ci", "init", "own.json", "--provider", provider], paired)
+    assert done.code == 0, done.stderr
+    assert f"wrote {MATCHES}" in done.stdout
+    assert MATCHES in done.stderr  # what to commit
+    assert "warning" not in done.stderr
+    assert [(rule["metric"], rule.get("severity", "error")) for rule in rules_of(paired) if "significance" in rule] == [
+        ("AP", "error"),
+        ("class.*.AP", "warn"),
+    ]
+    (paired / "own.npz").unlink()
+    (paired / "own.json").unlink()
+    content = yaml.safe_load((paired / FILES[provider]).read_text(encoding="utf-8"))
+    steps = content["jobs"]["gate"]["steps"] if provider == "github" else []
+    lines = commands(provider, steps) or [
+        shlex.split(line) for line in content["detkit"]["script"] if line.startswith("detkit ")
+    ]
+    shutil.copy(paired / "coco_worse.json", paired / "coco.json")
+    scored, judged = (run(line[1:], paired) for line in lines)
+    assert (scored.code, judged.code) == (0, 1), judged.stderr
+    assert "class.star.AP, change at most" in judged.stdout
+    assert "images: 7 with more errors" in judged.stdout
+    assert "no saved matches" not in judged.stdout + judged.stderr
+
+
+def test_a_result_without_matches_says_what_is_missing(repository: Path) -> None:
+    done = run(["ci", "init", "coco-result.json"], repository)
+    assert "warning the result has no saved matches: score with `detkit eval --save-matches FILE`" in done.stderr
+    assert not (repository / MATCHES).exists()
+    assert rules_of(repository)[-1] == {
+        "metric": "class.*.AP", "max_drop": "10%", "severity": "warn", "allow_missing": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", ["gone", "other", "broken"])
+def test_matches_that_cannot_be_used_are_left_out(paired: Path, damage: str) -> None:
+    if damage == "gone":
+        (paired / "own.npz").unlink()
+    else:
+        (paired / "own.npz").write_bytes(b"no archive")
+    if damage == "broken":
+        content = json.loads((paired / "own.json").read_text(encoding="utf-8"))
+        content["matches"]["sha256"] = hashlib.sha256(b"no archive").hexdigest()
+        (paired / "own.json").write_text(json.dumps(content), encoding="utf-8")
+    done = run(["ci", "init", "own.json"], paired)
+    assert done.code == 0, done.stderr
+    assert "warning the saved matches are left out" in done.stderr
+    assert not (paired / MATCHES).exists()
+    assert json.loads((paired / BASELINE).read_text(encoding="utf-8"))["matches"] is None
+    assert not any("significance" in rule for rule in rules_of(paired))
+
+
+def test_matches_of_another_model_are_no_baseline(paired: Path) -> None:
+    line = ["eval", "labels/instances_val.json", "coco_worse.json", "--save-matches", "worse.npz", "--format", "json"]
+    assert run([*line, "-o", "worse.json"], paired).code == 0
+    ours, theirs = (json.loads((paired / name).read_text(encoding="utf-8")) for name in ("own.json", "worse.json"))
+    (paired / "own.json").write_text(json.dumps({**ours, "matches": theirs["matches"]}), encoding="utf-8")
+    done = run(["ci", "init", "own.json"], paired)
+    assert done.code == 0
+    assert "warning the saved matches are left out: AP cannot be resampled" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (
+            "labels/instances_val.json",
+            "labels/instances_val.json: no such file below `.`, where the workflow will read",
+        ),
+        ("coco.json", "coco.json: no such file below `.`, where the workflow will read the predictions"),
+    ],
+)
+def test_inputs_that_are_not_there_are_told(repository: Path, gone: str, said: str) -> None:
+    assert "no such file" not in run(["ci", "init", "coco-result.json"], repository).stderr
+    (repository / gone).unlink()
+    done = run(["ci", "init", "coco-result.json", "--overwrite"], repository)
+    assert done.code == 0
+    assert f"warning {said}" in done.stderr
+
+
+def test_paths_count_from_the_repository_too(repository: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = run(["ci", "init", repository / "coco-result.json", "--dir", repository], elsewhere)
+    assert done.code == 0
+    assert "labels/instances_val.json coco.json" in (repository / FILES["github"]).read_text(encoding="utf-8")
+
+
+def test_weak_models_get_a_floor_that_can_be_missed(repository: Path) -> None:
+    path = repository / "coco-result.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["metrics"] |= {"AP": 0.015, "AP50": 0.0}
+    content["per_class"][0]["AP"] = 0.0
+    path.write_text(json.dumps(content), encoding="utf-8")
+    done = run(["ci", "init", path], repository)
+    assert done.code == 0, done.stderr
+    # 0.015 less a tenth is 0.0135
+    assert [rule.get("min") for rule in rules_of(repository)[:2]] == [0.013, 0.0]
+    assert "`AP50 >= 0.0` judges nothing: AP50 cannot miss its limit" in done.stderr
+    assert "judges nothing of 1 class that cannot miss the limit: `class.circle.AP`" in done.stderr

@@ -91,3 +91,24 @@ def test_an_existing_output_stays(tmp_path: Path) -> None:
     done = run(["compare", TRUTH, A, B, *COMMON, "-o", "out.txt"], tmp_path)
     assert done.code == 2
     assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "mine"
+
+
+def test_findings_name_their_model(tmp_path: Path) -> None:
+    """A finding of one model, of every model, and one that names its file."""
+    rows = json.loads(B.read_text(encoding="utf-8"))
+    image = rows[0]["image_id"]
+    (tmp_path / "less.json").write_text(json.dumps([r for r in rows if r["image_id"] != image]), encoding="utf-8")
+    said = run(["compare", TRUTH, A, tmp_path / "less.json", *COMMON, "--permutations", "0"], tmp_path).stderr
+    assert "info DK705: coco.json: 1 of 20 truth images" in said
+    assert "info DK705: less.json: 2 of 20 truth images" in said
+    same = run(["compare", TRUTH, A, B, *COMMON, "--permutations", "0"], tmp_path).stderr
+    assert "info DK705: every model: 1 of 20 truth images" in same
+    three = run(["compare", TRUTH, A, B, tmp_path / "less.json", *COMMON, "--permutations", "0"], tmp_path).stderr
+    assert "info DK705: coco.json, coco_worse.json: 1 of 20 truth images" in three
+
+
+def test_voc_has_one_figure(tmp_path: Path) -> None:
+    done = run(["compare", TRUTH, A, B, *COMMON, "--protocol", "voc2012", "--permutations", "0"], tmp_path)
+    assert done.code == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[3:8] if line][:3] == ["metric", "------", "mAP"]
+    assert "AP50" not in done.stdout

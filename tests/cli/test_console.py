@@ -172,3 +172,83 @@ def test_a_reader_who_leaves_is_no_failed_verdict() -> None:
     assert process.returncode == 141
     assert b"error" not in said
     assert b"Traceback" not in said
+
+
+def _at_a_terminal(arguments: list[str], cwd: Path, columns: int) -> tuple[int, str]:
+    """Exit code, and what a terminal of so many columns shows of stderr; stdout is a pipe."""
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    import fcntl
+    import os
+    import struct
+    import termios
+
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen(
+        command(arguments), cwd=cwd, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                part = os.read(master, 4096)
+            except OSError:  # Linux says so when the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        process.communicate(timeout=60)
+    os.close(master)
+    return process.returncode, shown.decode("utf-8").replace("\r\n", "\n")
+
+
+def test_lines_are_broken_between_words_on_a_terminal_only(tmp_path: Path) -> None:
+    make.lay(tmp_path, {"truth.json": named(*ORDINARY), "pred.json": make.predictions()})
+    line = ["eval", "truth.json", "pred.json", "--names", "a file whose name is long enough to need a second line.txt"]
+    piped = run(line, tmp_path)
+    code, shown = _at_a_terminal(line, tmp_path, 40)
+    assert (piped.code, code) == (2, 2)
+    assert len(piped.stderr.splitlines()) == 2
+    assert len(shown.splitlines()) > 2
+    assert max(map(len, shown.splitlines())) <= 40
+    assert shown.split() == piped.stderr.split()
+
+
+def test_a_hint_stays_on_one_line(tmp_path: Path) -> None:
+    """It may hold a command, which must survive being copied."""
+    _lay(tmp_path, ORDINARY)
+    line = ["eval", "truth.json", "pred.json", "--require", "AP"]
+    code, shown = _at_a_terminal(line, tmp_path, 30)
+    assert code == 2
+    assert "hint: quote it: --require 'AP>=0.40'" in shown.splitlines()
+    lay = ["eval", "truth.json", "pred.json", "--format", "json", "-o", "result.json"]
+    assert run(lay, tmp_path).code == 0
+    code, shown = _at_a_terminal(["ci", "init", "result.json"], tmp_path, 30)
+    assert code == 0
+    (line_of_hint,) = [line for line in shown.splitlines() if line.startswith("hint: commit them: git add ")]
+    assert line_of_hint.endswith("&& git commit -m 'Gate detection metrics'")
+
+
+def test_a_verdict_beside_the_accumulation_table_keeps_its_lines(tmp_path: Path) -> None:
+    _lay(tmp_path, ORDINARY)
+    line = ["eval", "truth.json", "pred.json", "--accumulation", "cat", "--require", "AP>=0.01"]
+    outcome = run(line, tmp_path)
+    assert "\\n" not in outcome.stderr
+    assert outcome.stderr.splitlines()[-1].startswith("verdict: ")
+
+
+def test_details_leave_no_class_out(tmp_path: Path) -> None:
+    boxes = [{"image_id": 1, "category_id": n, "bbox": [0, 0, n, n]} for n in range(1, 26)]
+    truth = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 64}],
+        "categories": [{"id": n, "name": f"class{n}"} for n in range(1, 26)],
+        "annotations": [{"id": n, "area": n * n, "iscrowd": 0, **box} for n, box in enumerate(boxes, 1)],
+    }
+    make.lay(tmp_path, {"truth.json": truth, "pred.json": [{**box, "score": 0.5} for box in boxes]})
+    line = ["eval", "truth.json", "pred.json", "--require", "class.*.AP>=0.5"]
+    short, full = (run([*line, *more], tmp_path).stdout for more in ([], ["--details"]))
+    assert "... 5 more classes (all of them: --details)" in short
+    assert "class.*.AP: 25 of 25 pass" in short
+    assert "class.class25.AP " not in short
+    assert [len([row for row in full.splitlines() if row.startswith(f"class{n} ")]) for n in range(1, 26)] == [1] * 25
+    assert [len([row for row in full.splitlines() if f".class{n}.AP " in row]) for n in range(1, 26)] == [1] * 25

@@ -68,7 +68,7 @@ def test_files_that_do_not_meet_cannot_be_judged(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--weights", "1"], "found 1 weights, expected 2"),
+        (["--weights", "1"], "found 1 weight, expected 2"),
         (["--weights", "a,b"], "--weights: found `a,b`"),
         (["--weights", "1,-1"], "expected positive numbers"),
         (["--method", "soft-nms", "--sigma", "0"], "`sigma` is 0.0"),

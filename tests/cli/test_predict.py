@@ -128,7 +128,8 @@ def test_bench_then_gate(model: Path, tmp_path: Path) -> None:
 def test_doctor_says_what_runs_models(tmp_path: Path) -> None:
     done = run(["doctor"], tmp_path)
     assert done.code == 0
-    assert f"onnxruntime {ort.__version__}" in done.stdout
+    assert done.stdout.count(f" {ort.__version__}\n") == 1
+    assert "\nCUDA\n  driver " in done.stdout
     assert "CPUExecutionProvider         starts" in done.stdout
     assert "`--device auto` takes" in done.stdout
     assert "libcudart" in done.stdout

@@ -53,7 +53,7 @@ def test_what_is_refused(demo: Path) -> None:
         (["--map", "square"], "no file and no `old=new`"),
         (["--map", "square=a,square=b"], "named twice"),
         (["--map", "bad.json"], "`square`: expected old name -> new name"),
-        (["--map", "bad.csv"], "row 1: has 1 columns"),
+        (["--map", "bad.csv"], "row 1: has 1 column,"),
         (["--coco", "80to90"], "expected 80to91 or 91to80"),
         (["--order", "size"], "unknown class `size`"),
         ([], "nothing to change"),

@@ -161,7 +161,7 @@ def test_nothing_is_written_on_a_dry_run(demo: Path) -> None:
         (["--list", "ids"], "expected names or paths"),
         (["--group", "@weather"], "no image and no box has the attribute `weather`"),
         (["--group", "zebra_(.*)"], "fits none of the 60 file names"),
-        (["--group", "bad.csv"], "row 2: has 1 columns"),
+        (["--group", "bad.csv"], "row 2: has 1 column,"),
         (["--group", "bad.json"], "expected image -> group"),
         (["--keep", "coco/instances_val.json"], "holds no splits to keep"),
         (["--keep", "data.yaml", "--stable"], "needs no earlier one"),

@@ -68,7 +68,7 @@ def test_anchors_of_a_report_and_other_strides(demo):
         (["--image-size", "416", "--anchors", ANCHORS, "--sparse", "--per-image"], "at most one of"),
         (["--anchors", ANCHORS], "the input size of the network is not known"),
         (["--image-size", "400", "--anchors", ANCHORS], "no multiple of the stride"),
-        (["--image-size", "416", "--anchors", "1,2"], "1 anchors do not fill 3 levels"),
+        (["--image-size", "416", "--anchors", "1,2"], "1 anchor does not fill 3 levels"),
         (["--image-size", "416", "--anchors", ANCHORS, "--encoding", "pixels"], "--encoding: found `pixels`"),
         (["--image-size", "416", "--anchors", ANCHORS, "--strides", "8,a"], "--strides: found `8,a`"),
         (["--decode"], "not a targets file of detkit"),

@@ -433,7 +433,7 @@ def test_a_format_of_another_package_takes_part(plugged_in: types.ModuleType, tm
     assert formats.format_of_target("x.lonely", "dataset") == "lonely"
     target = tmp_path / "x.lonely"
     losses = formats.write_dataset(WITH["crowds"](), target, "lonely")
-    assert [(loss.what, loss.count) for loss in losses] == [("crowd annotations", 2)]
+    assert [(loss.what, loss.count) for loss in losses] == [("crowd annotations", 2), ("image sizes", 4)]
     assert formats.detect(target, "dataset") == "lonely"
     assert len(formats.read_dataset(target).annotations) == len(BOXES)
     assert "lonely" not in formats.names("detections")

@@ -9,6 +9,7 @@ import pytest
 
 from detkit import files
 from detkit.errors import OutputError
+from detkit.files import _leftovers
 
 
 def test_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -99,3 +100,95 @@ def test_digest_of_several_depends_on_names_and_content_not_on_order(tmp_path: P
     assert files.sha256_of([b, a], root=tmp_path) == before
     b.write_bytes(b"3")
     assert files.sha256_of([a, b], root=tmp_path) != before
+
+
+def _folder(target: Path, content: str) -> None:
+    with files.atomic_folder(target, overwrite=True) as place:
+        (place / files.FOLDER_MARK).write_text(content)
+
+
+def test_of_two_runs_that_write_a_folder_the_last_to_finish_stays(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with files.atomic_folder(target, overwrite=True) as place:
+        (place / files.FOLDER_MARK).write_text("last")
+        _folder(target, "first")
+    assert (target / files.FOLDER_MARK).read_text() == "last"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_came_meanwhile_is_not_replaced_unasked(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    with (
+        pytest.raises(OutputError, match="exists already"),
+        files.atomic_folder(target, overwrite=False) as place,
+    ):
+        (place / files.FOLDER_MARK).write_text("last")
+        _folder(target, "first")
+    assert (target / files.FOLDER_MARK).read_text() == "first"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_comes_between_the_two_moves_is_set_aside_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, move = tmp_path / "out", Path.replace
+    _folder(target, "old")
+    came = []
+
+    def replace(self: Path, other: Path) -> Path:
+        done = move(self, other)
+        if other.suffix == ".old" and not came:
+            came.append(other)
+            target.mkdir()
+            (target / files.FOLDER_MARK).write_text("rival")
+        return done
+
+    monkeypatch.setattr(Path, "replace", replace)
+    _folder(target, "new")
+    assert came
+    assert (target / files.FOLDER_MARK).read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_stood_there_comes_back_where_the_move_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, move = tmp_path / "out", Path.replace
+    _folder(target, "old")
+
+    def replace(self: Path, other: Path) -> Path:
+        if other == target and self.suffix == ".tmp":
+            raise OSError(28, "No space left on device")
+        return move(self, other)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(OutputError, match="No space left"):
+        _folder(target, "new")
+    assert (target / files.FOLDER_MARK).read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_errors_name_the_output_and_no_temporary_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for manager in (
+        files.atomic_folder(tmp_path / "out", overwrite=False),
+        files.scratch_folder(tmp_path / "out"),
+    ):
+        with pytest.raises(OutputError) as caught, manager as place:
+            files.check_target(place / "a", overwrite=False)
+            (place / "a").write_text("")
+            files.check_target(place / "a", overwrite=False)
+        assert caught.value.message == f"{tmp_path / 'out' / 'a'}: exists already"
+        assert caught.value.hint is not None
+
+
+def test_what_a_writer_inside_another_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a process killed inside both blocks leaves it: a folder for each, and the outer one set aside."""
+    target = tmp_path / "out"
+    outer = _leftovers.temporary_beside(target)
+    inner, aside = _leftovers.temporary_beside(outer), _leftovers.aside_of(outer)
+    for folder in (outer, inner, aside):
+        folder.mkdir()
+        (folder / "half").touch()
+    monkeypatch.setattr(_leftovers, "_is_alive", lambda process: False)
+    _leftovers.sweep(target)
+    assert list(tmp_path.iterdir()) == []
+    assert _leftovers.aside_of(target).suffix == ".old"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from detkit.findings import CODES, Finding, Loss, examples, summarize
+import pytest
+
+from detkit.findings import CODES, Finding, Loss, examples, percent, summarize
 
 
 def test_codes_are_well_formed_and_named_once() -> None:
@@ -31,3 +33,21 @@ def test_loss_reads_as_a_sentence() -> None:
 
 def test_examples_are_cut() -> None:
     assert examples(["a", "b", "c", "d"], 2) == "`a`, `b`, ..."
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"),
+    [
+        (None, 1, "-"),
+        (0.0, 1, "0.0 %"),
+        (0.1234, 1, "12.3 %"),
+        (1.0, 1, "100.0 %"),
+        (0.0004, 1, "< 0.1 %"),
+        (0.0005, 1, "0.1 %"),
+        (0.004, 0, "< 1 %"),
+        (0.95, None, "95 %"),
+        (0.995, None, "99.5 %"),
+    ],
+)
+def test_shares_read_as_people_write_them(share: float | None, digits: int | None, text: str) -> None:
+    assert percent(share, digits) == text

@@ -88,15 +88,9 @@ def test_overlaps_with_a_crowd_divide_by_the_detection():
     assert masks.overlaps([COLUMN], [wide, wide], [False, True]).tolist() == [[5 / 10, 5 / 5]]
 
 
-def test_box_overlaps():
-    got = masks.box_overlaps([[0, 0, 4, 4]], [[2, 0, 4, 4], [2, 0, 4, 4]], [0, 1])
-    assert got.tolist() == [[8 / 24, 8 / 16]]
-
-
 def test_empty_inputs_keep_their_shape():
     assert masks.overlaps([], [COLUMN], [0]).shape == (0, 1)
     assert masks.overlaps([COLUMN], [], []).shape == (1, 0)
-    assert masks.box_overlaps(np.zeros((0, 4)), np.zeros((3, 4)), [0, 0, 0]).shape == (0, 3)
     assert masks.areas([]).shape == (0,)
     assert masks.boxes([]).shape == (0, 4)
     assert masks.valid_rles([]).shape == (0,)

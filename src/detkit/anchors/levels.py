@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 
 __all__ = ["Levels", "checked_anchors", "parse_anchors", "split_levels", "strides_for"]
 
@@ -89,11 +90,14 @@ def strides_for(levels: int | None, strides: Sequence[int] | None) -> tuple[int,
     if strides is None:
         count = 3 if levels is None else levels
         if not 1 <= count <= 8:
-            raise UsageError(f"found {count} levels, expected 1 to 8")
+            raise UsageError(f"found {plural(count, 'level')}, expected 1 to 8")
         first = _COARSEST >> (min(count, 3) - 1)
         return tuple(first << n for n in range(count))
     if levels is not None and levels != len(strides):
-        raise UsageError(f"found {levels} levels and {len(strides)} strides, expected as many of one as of the other")
+        raise UsageError(
+            f"found {plural(levels, 'level')} and {plural(len(strides), 'stride')}, "
+            "expected as many of one as of the other"
+        )
     if not strides or strides[0] < 1 or any(b <= a for a, b in pairwise(strides)):
         raise UsageError(f"found strides {', '.join(map(str, strides))}; expected whole numbers that ascend from 1")
     return tuple(strides)
@@ -120,7 +124,8 @@ def split_levels(anchors: ArrayLike, strides: Sequence[int]) -> Levels:
     anchors = np.asarray(anchors, dtype=np.float64).reshape(-1, 2)
     if len(anchors) < len(strides):
         raise UsageError(
-            f"{len(anchors)} anchors do not fill {len(strides)} levels", hint="ask for more, or --levels 1"
+            f"{plural(len(anchors), 'anchor does', 'anchors do')} not fill {plural(len(strides), 'level')}",
+            hint="ask for more, or --levels 1",
         )
     parts = tuple(np.array_split(anchors, len(strides)))
     sizes = [float(np.sqrt(part.prod(axis=1)).mean()) for part in parts]

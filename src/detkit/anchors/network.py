@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from detkit.tables import Dataset
 
-__all__ = ["RESIZES", "NetworkBoxes", "Resize", "frames_of", "network_boxes"]
+__all__ = ["NetworkBoxes", "Resize", "frames_of", "network_boxes"]
 
 Resize = Literal["letterbox", "letterbox-topleft", "stretch"]
-RESIZES: tuple[Resize, ...] = ("letterbox", "letterbox-topleft", "stretch")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,9 @@ from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.tables import Categories, Dataset, Images, freeze
 
-__all__ = ["ENCODINGS", "Encoding", "Targets", "decode", "dense", "encode", "from_dense"]
+__all__ = ["Encoding", "Targets", "decode", "dense", "encode", "from_dense"]
 
 Encoding = Literal["cell", "image"]
-ENCODINGS: tuple[Encoding, ...] = ("cell", "image")
 #: Numbers before the classes: pc, bx, by, bw, bh.
 HEAD = 5
 

@@ -193,7 +193,7 @@ def fingerprint(finding: Finding, source: str) -> str:
     file = "" if finding.file is None else _relative(finding.file, source, here)
     message = finding.message.replace(_absolute(source, here), "").replace(source, "")
     parts = (finding.code, file, str(finding.image), message)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @lru_cache(maxsize=64)

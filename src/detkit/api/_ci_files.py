@@ -32,7 +32,7 @@ jobs:
       - name: Score
         run: >-
           @EVAL@
-          --format json --output detkit-result.json --overwrite
+          --save-matches detkit-result.npz --format json --output detkit-result.json --overwrite
       - name: Judge
         run: >-
           detkit gate detkit-result.json --rules .detkit/rules.toml --baseline .detkit/baseline.json
@@ -65,7 +65,7 @@ jobs:
         with:
           name: detkit
           path: |
-            detkit-result.json
+            detkit-result.*
             detkit-gate.*
           if-no-files-found: ignore
 """
@@ -86,13 +86,13 @@ detkit:
     # Make the predictions here, or take them from an earlier job.
     - >-
       @EVAL@
-      --format json --output detkit-result.json --overwrite
+      --save-matches detkit-result.npz --format json --output detkit-result.json --overwrite
     - >-
       detkit gate detkit-result.json --rules .detkit/rules.toml --baseline .detkit/baseline.json
       --explain --report junit=detkit-gate.xml --report gitlab=detkit-metrics.txt --overwrite
   artifacts:
     when: always
-    paths: [detkit-result.json, detkit-gate.xml, detkit-metrics.txt]
+    paths: [detkit-result.json, detkit-result.npz, detkit-gate.xml, detkit-metrics.txt]
     reports:
       junit: detkit-gate.xml
       metrics: detkit-metrics.txt

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.tables import Categories, Dataset
 
 __all__ = ["Classes", "classes_of", "in_classes"]
@@ -120,7 +120,8 @@ def _by_name(names: Sequence[str], categories: Categories) -> Classes:
     lacking = [name for name, position in zip(names, found, strict=True) if position < 0]
     if not lacking:
         return Classes(categories, found)
-    message = f"{len(lacking)} classes of the model are not in the truth: {examples(lacking)}"
+    counted = plural(len(lacking), "class of the model is", "classes of the model are")
+    message = f"{counted} not in the truth: {examples(lacking)}"
     return Classes(categories, found, (Finding("DK702", message, count=len(lacking)),))
 
 
@@ -135,7 +136,8 @@ def _by_number(categories: Categories, count: int | None, label_base: str | None
         count = len(found)
     if count is not None and count != total:
         raise UsageError(
-            f"the model answers with {count} classes and names none, the truth has {total}: which is which?",
+            f"the model answers with {plural(count, 'class', 'classes')} and names none, the truth has {total}: "
+            "which is which?",
             hint="give the model's class names in order: `--names FILE`",
         )
     numeric = categories.ids.dtype != object and categories.has_own_ids

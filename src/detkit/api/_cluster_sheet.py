@@ -11,6 +11,7 @@ from detkit.api._artist import with_strip
 from detkit.api._canvas import GREY, GROUND, TEXT, Colour
 from detkit.api._fonts import Fonts
 from detkit.errors import InputError
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -81,6 +82,6 @@ def _cell(table: Candidates, cluster: Cluster, member: int, fonts: Fonts) -> Ima
     colour = _LEFT_OUT if cluster.is_leak else TEXT
     name = with_strip(frame, [(table.names[member][-34:], TEXT)], fonts, 12)
     more = f"+{len(cluster.members) - _COLUMNS} more" if member == cluster.members[-1] else ""
-    words = [(likeness, _KEPT if stays else _LEFT_OUT), (f"{table.boxes[member]} boxes", TEXT)]
+    words = [(likeness, _KEPT if stays else _LEFT_OUT), (f"{plural(table.boxes[member], 'box', 'boxes')}", TEXT)]
     words += [(split, colour)] if split else []
     return with_strip(name, [*words, *([(more, TEXT)] if more and len(cluster.members) > _COLUMNS else [])], fonts, 12)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +16,12 @@ from detkit import files, formats
 from detkit.api._classes import Classes, in_classes
 from detkit.api._sources import Source
 from detkit.api._thresholds import Thresholds
-from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, Loss, plural
+from detkit.errors import InputError, OutputError, UsageError
+from detkit.findings import Finding, Loss, examples, plural
 from detkit.tables import Categories, Detections, Images
 
 if TYPE_CHECKING:
-    from detkit.detectors import Columns, Parts
+    from detkit.detectors import Columns, Parts, Pictures
 
 __all__ = ["Outcome", "Output", "finish", "output_of"]
 
@@ -42,7 +44,7 @@ class Outcome:
     ----------
     detections : Detections, optional
         None where they went straight to the target.
-    boxes, unreadable : int
+    boxes, unreadable, absent : int
     findings : tuple of Finding
     losses : tuple of Loss
     """
@@ -50,6 +52,7 @@ class Outcome:
     detections: Detections | None
     boxes: int
     unreadable: int
+    absent: int
     findings: tuple[Finding, ...]
     losses: tuple[Loss, ...]
 
@@ -121,34 +124,38 @@ def finish(
         No image could be read; the parts are gone then.
     """
     head = parts.head(source.pictures.names)
-    unreadable = int((head.counts < 0).sum())
-    if unreadable == len(source.pictures):
+    failed = np.flatnonzero(head.counts < 0)
+    if len(failed) == len(source.pictures):
         parts.remove()
         raise _all_bad(head.findings)
+    bad, absent = _unread(failed, head.findings, source.pictures)
+    unreadable = len(failed) - absent
     images, notes = _images(head.sizes, source)
     categories, to_category = in_classes(classes, head.labels)
     choice = _Choice(to_category, None if thresholds is None else thresholds.check(categories))
     rows = _Rows(parts, images, categories, choice, np.maximum(head.counts, 0))
-    findings = [*head.findings, *notes]
+    findings = [*bad, *notes]
     if output is not None and formats.can_stream(output.format):
         counts, foreign = rows.counts()
-        losses = formats.stream_detections(
-            rows.batches(),
-            output.target,
-            output.format,
-            images=images,
-            categories=categories,
-            counts=counts,
-            columns=head.columns,
-            rows=output.shard_rows,
-            overwrite=output.overwrite,
-        )
-        return Outcome(None, int(counts.sum()), unreadable, (*findings, *_foreign(foreign)), tuple(losses))
+        with _answers_kept():
+            losses = formats.stream_detections(
+                rows.batches(),
+                output.target,
+                output.format,
+                images=images,
+                categories=categories,
+                counts=counts,
+                columns=head.columns,
+                rows=output.shard_rows,
+                overwrite=output.overwrite,
+            )
+        return Outcome(None, int(counts.sum()), unreadable, absent, (*findings, *_foreign(foreign)), tuple(losses))
     detections, foreign = rows.table(parts.columns(source.pictures.names))
     losses = []
     if output is not None:
-        losses = formats.write_detections(detections, output.target, output.format, overwrite=output.overwrite)
-    return Outcome(detections, len(detections), unreadable, (*findings, *_foreign(foreign)), tuple(losses))
+        with _answers_kept():
+            losses = formats.write_detections(detections, output.target, output.format, overwrite=output.overwrite)
+    return Outcome(detections, len(detections), unreadable, absent, (*findings, *_foreign(foreign)), tuple(losses))
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,8 +236,41 @@ class _Rows:
 
 
 def _foreign(count: int) -> list[Finding]:
-    message = f"{count} detections of classes that the truth lacks are left out"
+    message = f"{plural(count, 'detection is', 'detections are')} left out: their classes are not in the truth"
     return [Finding("DK702", message, count=count)] if count else []
+
+
+@contextmanager
+def _answers_kept() -> Iterator[None]:
+    """Where the output cannot be written, the message says that no answer is lost."""
+    try:
+        yield
+    except OutputError as error:
+        hint = error.hint or "every answer is kept: make room and write them with `--resume`"
+        raise OutputError(error.message, hint=hint) from error
+
+
+def _unread(failed: NDArray[np.int64], findings: Sequence[Finding], pictures: Pictures) -> tuple[list[Finding], int]:
+    """Findings about images without an answer, and how many of them have no file: one finding counts those.
+
+    Parameters
+    ----------
+    failed : (F,) int64
+        Their positions.
+    findings : sequence of Finding
+        What went wrong, one for each.
+    pictures : Pictures
+    """
+    there = [path is not None and os.path.exists(path) for path in (pictures.paths[i] for i in failed)]  # noqa: PTH110
+    kept = [finding for finding, exists in zip(findings, there, strict=True) if exists]
+    absent = [pictures.names[i] for i, exists in zip(failed, there, strict=True) if not exists]
+    if not absent:
+        return kept, 0
+    message = (
+        f"{len(absent)} of {plural(len(pictures), 'image')} have no file here and count as images without detections: "
+        f"{examples(absent)} (give the folder that holds them as IMAGES)"
+    )
+    return [Finding("DK401", message, count=len(absent)), *kept], len(absent)
 
 
 def _all_bad(findings: Sequence[Finding]) -> InputError:

@@ -10,7 +10,7 @@ from typing import Any
 from detkit import config
 from detkit.api.tables import read
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.tables import Dataset, Images
 
 __all__ = ["earlier_splits", "is_file", "read_groups"]
@@ -64,7 +64,9 @@ def _from_csv(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
-            raise InputError(f"has {len(row)} columns, expected image and group", path=path, place=f"row {number}")
+            raise InputError(
+                f"has {plural(len(row), 'column')}, expected image and group", path=path, place=f"row {number}"
+            )
         found.setdefault(row[0].strip(), []).append(row[1].strip())
     return found
 
@@ -120,7 +122,8 @@ def earlier_splits(
         gone += [name for name, p in zip(members, positions, strict=True) if p < 0]
     if not gone:
         return found, []
-    message = f"{len(gone)} images of the earlier split are not in the dataset: {examples(gone)}"
+    counted = plural(len(gone), "image of the earlier split is", "images of the earlier split are")
+    message = f"{counted} not in the dataset: {examples(gone)}"
     return found, [Finding("DK108", message, count=len(gone))]
 
 

@@ -10,9 +10,9 @@ from detkit.api._classes import Classes
 from detkit.findings import plural
 
 if TYPE_CHECKING:
-    from detkit.detectors import Detector, Request
+    from detkit.detectors import Detector, Pictures, Request
 
-__all__ = ["choices_of", "model_facts", "record_of", "where_of"]
+__all__ = ["choices_of", "counted", "model_facts", "record_of", "where_of"]
 
 
 def model_facts(detector: Detector) -> dict[str, Any]:
@@ -55,6 +55,12 @@ def choices_of(profile: str, detector: Detector) -> list[str]:
     several = "several classes a box" if choice.multi_label else "one class a box"
     line = f"profile {profile}: score >= {choice.score_threshold:g}, {nms}{several}, "
     return [f"{line}at most {plural(choice.max_detections, 'box', 'boxes')} an image"]
+
+
+def counted(pictures: Pictures) -> str:
+    """How many images are run, and how many of them have no file: known before an hour is spent."""
+    absent = sum(path is None for path in pictures.paths)
+    return plural(len(pictures), "image") + (f" ({absent} without a file)" if absent else "")
 
 
 def where_of(devices: Sequence[str], detector: Detector) -> str:

@@ -134,7 +134,7 @@ def _checked(source: Source) -> Source:
     """The source, once it is known that it has images whose files are there."""
     missing = sum(path is None for path in source.pictures.paths)
     if missing == len(source.pictures):
-        what = "the dataset has no images" if not missing else f"none of its {missing} images was found on this machine"
+        what = "none of the dataset's images was found on this machine" if missing else "the dataset has no images"
         place = source.truth.source.path if source.truth is not None and source.truth.source is not None else None
         raise InputError(what, path=place, hint="give their folder: `detkit predict MODEL IMAGES --truth DATASET`")
     return source

@@ -319,7 +319,7 @@ def _result(dataset: Dataset, findings: tuple[Finding, ...], settings: CheckSett
 
 
 def _unreadable(error: InputError, path: str, format: str, settings: CheckSettings) -> CheckResult:
-    text = " ".join(line.strip() for line in error.message.removeprefix(f"{path}: ").splitlines())
+    text = str(error).removeprefix(f"{path}: ")
     return CheckResult(path, format, None, None, (Finding("DK101", text, file=error.path or path),), settings)
 
 

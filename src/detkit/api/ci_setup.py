@@ -1,4 +1,4 @@
-"""The files of a CI gate, made from one result: rules with floors, the baseline, and a workflow."""
+"""The files of a CI gate, made from one result: rules with floors, the baseline with its matches, and a workflow."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import json
 import math
 import os
 import shlex
+import shutil
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
 
 from detkit import files
 from detkit._version import __version__
 from detkit.api._ci_files import GITHUB, GITLAB
-from detkit.api.gating import gate, load_result, load_rules
-from detkit.errors import CannotJudgeError, InputError, UsageError
+from detkit.api._ci_rules import headlines, rules_text, starting_rules
+from detkit.api.explaining import find_matches, load_matches
+from detkit.api.gating import gate, load_result
+from detkit.errors import CannotJudgeError, DetkitError, InputError, UsageError
+from detkit.evaluation.gate import rules_from_mapping
 
 __all__ = ["Setup", "init_ci"]
 
 PROVIDERS = {"github": (".github/workflows/detkit.yml", GITHUB), "gitlab": (".gitlab/detkit.yml", GITLAB)}
-RULES, BASELINE = ".detkit/rules.toml", ".detkit/baseline.json"
-#: How far below its present value a floor lies where the result states no interval.
-MARGIN = 0.02
-#: How far a class may fall before it is warned of.
-_CLASS_DROP = 0.05
-_HEADLINES = ("AP", "AP50", "mAP")
+RULES, BASELINE, MATCHES = ".detkit/rules.toml", ".detkit/baseline.json", ".detkit/baseline.npz"
+_NO_MATCHES = "score with `detkit eval --save-matches FILE` for a gate that compares on the same images"
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,16 @@ class Setup:
     Parameters
     ----------
     paths : tuple of Path
-        Workflow, rules, baseline.
+        Workflow, rules, baseline, and its matches where the result has them.
     notes : tuple of str
         Where the floors come from, and what to look at before committing.
+    warnings : tuple of str
+        What the workflow will lack as things are, and what a rule cannot judge.
     """
 
     paths: tuple[Path, ...]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def init_ci(
@@ -80,87 +83,76 @@ def init_ci(
     source, folder = Path(result), Path(folder)
     content = load_result(source)
     name, template = PROVIDERS[provider]
-    paths = tuple(folder / part for part in (name, RULES, BASELINE))
+    matches, lack = _matches(content)
+    paths = tuple(folder / part for part in (name, RULES, BASELINE, *([MATCHES] if matches else [])))
     for path in paths:
         files.refuse_existing(path, overwrite=overwrite)
-    rules, notes = _rules(content)
-    _check(content, rules, source)
-    inputs, remarks = _inputs(content, folder)
+    found = headlines(content)
+    rules = rules_text(found, paired=matches is not None)
+    remarks = _check(content, rules, source)
+    inputs, missing = _inputs(content, folder)
     workflow = template.replace("@VERSION@", __version__)
     workflow = workflow.replace("@EVAL@", f"detkit eval {inputs}{_options(content, source)}")
-    texts = (workflow, rules, json.dumps(_public(content, folder), indent=2, ensure_ascii=False) + "\n")
-    for path, text in zip(paths, texts, strict=True):
+    texts = (workflow, rules, json.dumps(_public(content, folder, matches), indent=2, ensure_ascii=False) + "\n")
+    for path, text in zip(paths, texts, strict=False):
         with files.atomic_file(path, overwrite=overwrite) as place:
             place.write_text(text, encoding="utf-8")
-    return Setup(paths, (*notes, *remarks))
+    if matches is not None:
+        with files.atomic_file(paths[-1], overwrite=overwrite) as place:
+            shutil.copyfile(matches, place)
+    notes = [*(one.note for one in found), "make the predictions in the workflow, before the step that scores them"]
+    return Setup(paths, tuple(notes), (*missing, *([] if lack is None else [lack]), *remarks))
 
 
-def _rules(content: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The rules file, and where its floors come from."""
-    lines = ["# Rules of the gate: `detkit gate --help`, docs/reference/gate.md.", ""]
-    notes = []
-    for metric in _HEADLINES:
-        value = content["metrics"].get(metric)
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            continue
-        low = _lower_end(content, metric)
-        floor = _down(value - MARGIN if low is None else low)
-        why = f"{value:.4f} less {MARGIN}: the result states no interval" if low is None else f"lower end, {value:.4f}"
-        lines += ["[[gate.rules]]", f'metric = "{metric}"', f"min = {floor}  # {why}", ""]
-        notes.append(f"{metric} >= {floor} ({why})")
-    if not notes:
-        raise CannotJudgeError("no headline metric of the result is defined: there is no floor to set")
-    lines += [
-        "# A class that falls is a warning: with few boxes it falls by chance.",
-        *("[[gate.rules]]", 'metric = "class.*.AP"', f"max_drop = {_CLASS_DROP}", 'severity = "warn"'),
-        "allow_missing = true",
-    ]
-    return "\n".join(lines) + "\n", notes
-
-
-def _lower_end(content: Mapping[str, Any], metric: str) -> float | None:
-    """Lower end of the metric's interval, None where the result states none."""
-    intervals = content.get("intervals")
-    if not isinstance(intervals, Mapping):
-        return None
-    found = intervals.get(metric, (intervals.get("metrics") or {}).get(metric))
-    pair = found.get("ci") if isinstance(found, Mapping) else found
-    if not isinstance(pair, list | tuple) or len(pair) != 2 or not isinstance(pair[0], int | float):
-        return None
-    return float(pair[0]) if math.isfinite(pair[0]) else None
-
-
-def _down(value: float) -> Decimal:
-    """Three decimals, never above the value, never below 0."""
-    return max(Decimal(repr(value)).quantize(Decimal("0.001"), rounding=ROUND_FLOOR), Decimal("0.000"))
+def _matches(content: Mapping[str, Any]) -> tuple[Path | None, str | None]:
+    """The saved matches where they are at hand and can be resampled, else why not."""
+    place = find_matches(content)
+    if place is None:
+        return None, f"the result has no saved matches: {_NO_MATCHES}"
+    try:
+        load_matches(place, content["matches"].get("sha256"))
+        verdict = gate({"result": content}, starting_rules(headlines(content)), baseline=content)
+    except DetkitError as error:
+        return None, f"the saved matches are left out: {error.message}"
+    if verdict.problems or verdict.outcome == "pass":
+        return place, None  # what concerns the whole result is told when all rules are tried
+    return None, f"the saved matches are left out: {next(r.message for r in verdict.rows if r.verdict != 'pass')}"
 
 
 def _inputs(content: Mapping[str, Any], folder: Path) -> tuple[str, list[str]]:
-    """Truth and predictions as the workflow names them: inside the repository, else a name to fill in."""
-    words, notes = [], []
+    """Truth and predictions as the workflow names them, inside the repository or a name to fill in; what is missing."""
+    words, missing = [], []
     for side, stand_in in (("ground_truth", "TRUTH"), ("predictions", "PREDICTIONS")):
-        path = _inside(content["inputs"][side].get("path"), folder)
+        stated, name = content["inputs"][side].get("path"), side.replace("_", " ")
+        path = _inside(stated, folder)
         if path is None:
-            notes.append(f"write the path of the {side.replace('_', ' ')} for {stand_in} in the workflow")
+            missing.append(
+                f"{stated}: not below `{folder}`; write where the {name} will be for {stand_in} in the workflow"
+            )
+        elif not (folder / path).exists():
+            missing.append(f"{path}: no such file below `{folder}`, where the workflow will read the {name}")
         words.append(shlex.quote(path or stand_in))
-    notes.append("make the predictions in the workflow, before the step that scores them")
-    return " ".join(words), notes
+    return " ".join(words), missing
 
 
 def _inside(path: Any, folder: Path) -> str | None:
+    """The path below the folder, None where it lies elsewhere; a relative one may also count from the folder."""
     if not isinstance(path, str):
         return None
-    place, root = Path(path).resolve(), folder.resolve()
+    root = folder.resolve()
+    here, below = Path(path).resolve(), (root / path).resolve()
+    place = below if below.exists() and not here.exists() else here
     return place.relative_to(root).as_posix() if place.is_relative_to(root) else None
 
 
-def _public(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The result without this machine's folders, and without matches that are not committed."""
+def _public(content: Mapping[str, Any], folder: Path, matches: Path | None) -> dict[str, Any]:
+    """The result without this machine's folders; its matches are those beside it."""
     inputs = {
         side: {**part, "path": _inside(part.get("path"), folder) or Path(str(part.get("path"))).name}
         for side, part in content["inputs"].items()
     }
-    return {**content, "inputs": inputs, "matches": None}
+    beside = {"path": Path(MATCHES).name, "sha256": files.sha256_of([matches])} if matches else None
+    return {**content, "inputs": inputs, "matches": beside}
 
 
 def _options(content: Mapping[str, Any], source: Path) -> str:
@@ -206,14 +198,11 @@ _FLAGS: dict[str, tuple[str, Any]] = {
 }
 
 
-def _check(content: Mapping[str, Any], rules: str, source: Path) -> None:
-    """The gate that is about to be written, run on its own baseline: it must pass."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="detkit-ci-") as scratch:
-        path = Path(scratch, "rules.toml")
-        path.write_text(rules, encoding="utf-8")
-        verdict = gate({os.fspath(source): content}, load_rules(path), baseline=content)
+def _check(content: Mapping[str, Any], rules: str, source: Path) -> tuple[str, ...]:
+    """The gate that is about to be written, run on its own baseline: it must pass. Its remarks are returned."""
+    stated = list(rules_from_mapping(tomllib.loads(rules), RULES))
+    verdict = gate({os.fspath(source): content}, stated, baseline=content)
     if verdict.outcome != "pass":
         reasons = [*verdict.problems, *(row.message for row in verdict.rows if row.verdict in ("fail", "undefined"))]
         raise CannotJudgeError(f"the result is no baseline: {'; '.join(dict.fromkeys(reasons)) or verdict.outcome}")
+    return verdict.notes

@@ -13,7 +13,7 @@ from detkit import config
 from detkit.api._analysing import read_slices
 from detkit.api.scoring import EvaluationSettings, evaluate
 from detkit.errors import InputError, UsageError
-from detkit.findings import examples
+from detkit.findings import examples, plural
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
@@ -88,14 +88,19 @@ def compare(
     from detkit.evaluation.uncertainty import Resampling
 
     if len(predictions) < 2:
-        raise UsageError(f"{len(predictions)} predictions to compare, expected two or more")
+        raise UsageError(
+            f"{plural(len(predictions), 'prediction to compare', 'predictions to compare')}, expected two or more"
+        )
     settings = replace(settings or EvaluationSettings(), **changes)
     resampling = Resampling(
         replicates, seed, level, replicates if permutations is None else permutations, settings.jobs
     )
     names = list(labels) if labels is not None else _labels(predictions)
     if len(names) != len(predictions) or len(set(names)) != len(names):
-        raise UsageError(f"{len(names)} labels for {len(predictions)} predictions, expected one of its own for each")
+        raise UsageError(
+            f"{plural(len(names), 'label')} for {plural(len(predictions), 'prediction')}, "
+            "expected one of its own for each"
+        )
     results = [evaluate(truth, one, settings) for one in predictions]
     wanted = read_slices(settings.slices if slices is None else slices) or {}
     scored = results[0].truth
@@ -177,7 +182,8 @@ def _by_expression(names: Sequence[str], expression: str) -> list[str]:
         raise UsageError(f"groups `{expression}` is neither a file nor a regular expression: {error}") from error
     if pattern.groups != 1:
         raise UsageError(
-            f"groups `{expression}` is no file, and as an expression it has {pattern.groups} groups, expected one",
+            f"groups `{expression}` is no file, and as an expression it has {plural(pattern.groups, 'group')}, "
+            "expected one",
             hint=r"for example --groups '^(\w+)_\d+'",
         )
     found = [pattern.search(name) for name in names]
@@ -201,7 +207,9 @@ def _read_groups(path: Path) -> dict[str, str]:
         raise InputError(f"not UTF-8 text: {error}", path=path) from error
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
-            raise InputError(f"has {len(row)} columns, expected image and group", path=path, place=f"row {number}")
+            raise InputError(
+                f"has {plural(len(row), 'column')}, expected image and group", path=path, place=f"row {number}"
+            )
     return {image.strip(): group.strip() for image, group in rows}
 
 

@@ -12,7 +12,7 @@ from detkit.errors import InputError, UsageError
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
-    from detkit.evaluation.dataset_differences import DatasetDifferences
+    from detkit.evaluation.datasets.differences import DatasetDifferences
     from detkit.evaluation.differences import Differences
     from detkit.evaluation.gate import GateReport
 
@@ -88,7 +88,7 @@ def diff_datasets(
     a, b : path-like or Dataset
         Before and after, or two annotators of one set of images.
     iou_threshold, tolerance
-        See `detkit.evaluation.dataset_differences.compare_datasets`.
+        See `detkit.evaluation.datasets.differences.compare_datasets`.
     format : str
     drop_invalid : bool
     jobs : int, optional
@@ -106,7 +106,7 @@ def diff_datasets(
     CannotJudgeError
         They have no image in common.
     """
-    from detkit.evaluation.dataset_differences import compare_datasets
+    from detkit.evaluation.datasets.differences import compare_datasets
 
     tables = [source if isinstance(source, Dataset) else read(source, format=format, **options) for source in (a, b)]
     for table in tables:
@@ -164,15 +164,15 @@ def diff_listing(found: Differences | DatasetDifferences) -> dict[str, list[Any]
     Returns
     -------
     dict of str to list
-        Equally long columns; see `detkit.evaluation.dataset_listing.listing`.
+        Equally long columns; see `detkit.evaluation.datasets.listing.listing`.
 
     Raises
     ------
     UsageError
         These are differences of predictions.
     """
-    from detkit.evaluation.dataset_differences import DatasetDifferences
-    from detkit.evaluation.dataset_listing import listing
+    from detkit.evaluation.datasets.differences import DatasetDifferences
+    from detkit.evaluation.datasets.listing import listing
 
     if not isinstance(found, DatasetDifferences):
         raise UsageError("boxes are listed for datasets, and these are predictions")
@@ -196,8 +196,8 @@ def judge_diff(found: Differences | DatasetDifferences, rules: Sequence[str]) ->
     UsageError
         No such metric or class, or an expression that cannot be read.
     """
-    from detkit.evaluation.dataset_differences import DatasetDifferences
-    from detkit.evaluation.dataset_rules import judge_dataset_differences
+    from detkit.evaluation.datasets.differences import DatasetDifferences
+    from detkit.evaluation.datasets.rules import judge_dataset_differences
     from detkit.evaluation.differences import judge_differences
 
     if isinstance(found, DatasetDifferences):

@@ -13,12 +13,12 @@ from detkit import formats
 from detkit.api._classes import classes_of, in_classes
 from detkit.api._finishing import finish, output_of
 from detkit.api._looks import looks_of
-from detkit.api._recording import choices_of, model_facts, record_of, where_of
+from detkit.api._recording import choices_of, counted, model_facts, record_of, where_of
 from detkit.api._running import Report, Run
 from detkit.api._sources import source_of
 from detkit.api._thresholds import read_thresholds
 from detkit.errors import UsageError
-from detkit.findings import Finding, Loss, plural
+from detkit.findings import Finding, Loss
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ class Prediction:
         What was taken for granted about the model, a line each.
     device, provider : str
         What really ran.
-    images, unreadable, resumed : int
-        How many there are; could not be read; were answered by an earlier run.
+    images, unreadable, absent, resumed : int
+        How many there are; could not be read; have no file; were answered by an earlier run.
     seconds : float
         For the images answered now, without loading the model.
     target, format : str, optional
@@ -158,6 +158,7 @@ class Prediction:
     provider: str
     images: int
     unreadable: int
+    absent: int
     resumed: int
     seconds: float
     target: str | None
@@ -175,7 +176,7 @@ class Prediction:
     @property
     def images_per_second(self) -> float | None:
         """Speed of the images answered now, None where there were none."""
-        count = self.images - self.resumed - self.unreadable
+        count = self.images - self.resumed - self.unreadable - self.absent
         return count / self.seconds if count and self.seconds > 0 else None
 
     def to_dict(self) -> dict[str, Any]:
@@ -189,6 +190,7 @@ class Prediction:
             "provider": self.provider,
             "images": self.images,
             "unreadable": self.unreadable,
+            "absent": self.absent,
             "resumed": self.resumed,
             "detections": self.boxes,
             "seconds": self.seconds,
@@ -280,7 +282,7 @@ def predict(
         facts = (facts[0], (*facts[1], *thresholds.lines(known, request.choice.score_threshold)))
         findings += thresholds.findings(known)
     if announce is not None:
-        announce([*facts[1], f"{plural(len(source.pictures), 'image')}, {where_of(devices, detector)}"])
+        announce([*facts[1], f"{counted(source.pictures)}, {where_of(devices, detector)}"])
     used = (detector.session.device, detector.session.provider)
     with tempfile.TemporaryDirectory(prefix="detkit-") as scratch:
         folder = _part_folder(target, Path(scratch), elsewhere)
@@ -297,7 +299,7 @@ def predict(
         None if done.detections is None else replace(done.detections, findings=found),
         done.boxes,
         *(facts[0], record, facts[1], *used),
-        *(len(source.pictures), done.unreadable, resumed, seconds),
+        *(len(source.pictures), done.unreadable, done.absent, resumed, seconds),
         *written,
         *(found, done.losses),
     )

@@ -16,6 +16,7 @@ from detkit.api.gating import gate
 from detkit.api.scoring import EvaluationSettings, evaluate
 from detkit.errors import CannotJudgeError, DetkitError, InputError, UsageError
 from detkit.evaluation.gate import GateReport, GateRow, Rule, parse_expression
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
@@ -230,7 +231,7 @@ def check_request(results: int, *, truth: bool, predictions: bool, baseline_pred
     if results and predictions:
         raise UsageError("both results and --predictions are given, expected one of them")
     if results > 1 and baseline_predictions:
-        raise UsageError(f"{results} results, expected one beside --baseline-predictions")
+        raise UsageError(f"{plural(results, 'result')}, expected one beside --baseline-predictions")
 
 
 def _copy(source: Path | Evaluation, target: Path) -> None:

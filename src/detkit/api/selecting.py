@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from detkit import config
 from detkit.api.verbs import Changed, Written, change
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 from detkit.tables import Dataset
 
 if TYPE_CHECKING:
@@ -189,5 +190,7 @@ def _from_csv(path: Path) -> dict[str, str | None]:
         raise InputError(f"not a CSV text: {error}", path=path) from error
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
-            raise InputError(f"has {len(row)} columns, expected old and new name", path=path, place=f"row {number}")
+            raise InputError(
+                f"has {plural(len(row), 'column')}, expected old and new name", path=path, place=f"row {number}"
+            )
     return {old.strip(): new.strip() or None for old, new in rows}

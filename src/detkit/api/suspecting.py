@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from detkit import files
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.analyses.suspects import Suspects
@@ -122,12 +123,12 @@ def export_suspects(
 
     chosen = suspect_format(target, format)
     if limit < 1:
-        raise UsageError(f"at most {limit} suspects: expected 1 or more")
+        raise UsageError(f"at most {plural(limit, 'suspect')}: expected 1 or more")
     target = Path(target)
     files.refuse_existing(target, overwrite=overwrite)
     found = cast("Suspects", analyses.analyse("suspects", result))
     worst = found.worst(limit)
-    data = relabel_dataset(result, worst, f"{len(worst)} suspicious labels found by detkit", chosen)
+    data = relabel_dataset(result, worst, f"{plural(len(worst), 'suspicious label')} found by detkit", chosen)
     # Images stay where they are: LabelMe's files say the way to them.
     options = formats.WriteOptions(place_images="leave", crowds="keep")
     formats.write_dataset(data, target, chosen, options, overwrite=overwrite)

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from detkit import files
 from detkit._version import __version__
-from detkit.errors import InputError, OutputError
-from detkit.findings import examples
+from detkit.errors import DetkitError, InputError, OutputError
+from detkit.findings import examples, plural
 
 __all__ = ["Undone", "bundle_path", "replace_with_bundle", "undo"]
 
@@ -96,11 +96,14 @@ def replace_with_bundle(source: str | Path, edits: Sequence[tuple[str, bytes]]) 
         for path, content in edits:
             _replace(Path(path), content)
     except OSError as error:
-        undo(bundle)
-        raise OutputError(
-            f"{error.filename or source}: cannot be written: {error.strerror or error}",
-            hint="every file is as it was before",
-        ) from error
+        reason = f"{error.filename or source}: cannot be written: {error.strerror or error}"
+        try:
+            undo(bundle)
+        except DetkitError as second:
+            hint = f"make room, then put them back with `detkit check --undo {bundle}`"
+            raise OutputError(f"{reason}; and not every file is as it was: {second.message}", hint=hint) from error
+        bundle.unlink(missing_ok=True)
+        raise OutputError(reason, hint="every file is as it was before") from error
     here = Path.cwd()
     return bundle.relative_to(here) if here in bundle.parents else bundle
 
@@ -186,7 +189,10 @@ def _replace(path: Path, content: bytes) -> None:
 def _refuse_read_only(paths: Sequence[Path]) -> None:
     closed = [str(path) for path in paths if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))]
     if closed:
-        raise OutputError(f"{len(closed)} files are read-only: {examples(closed)}", hint="write a copy with `-o`")
+        raise OutputError(
+            f"{plural(len(closed), 'file is', 'files are')} read-only: {examples(closed)}",
+            hint="write a copy with `-o`",
+        )
 
 
 def _manifest(archive: zipfile.ZipFile, bundle: Path) -> list[dict[str, str]]:

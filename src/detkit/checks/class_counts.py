@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.checks._base import Code, Context
-from detkit.findings import Finding, plural
+from detkit.findings import Finding, percent, plural
 from detkit.tables import Dataset
 
 __all__ = ["CODES", "run"]
@@ -52,7 +52,7 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
     yield from _imbalance(context, count)
     negatives = int((np.diff(dataset.offsets) == 0).sum())
     if images >= _SOME_IMAGES and negatives > NEGATIVES * images:
-        text = f"{negatives} of {images} images have no boxes ({negatives / images:.0%})"
+        text = f"{negatives} of {images} images have no boxes ({percent(negatives / images)})"
         yield context.of_dataset("DK603", text)
     per_class = _images_of(dataset) if images >= _LARGE_ENOUGH else np.zeros(0, np.int64)
     few = np.flatnonzero((per_class > 0) & (per_class < FEW_IMAGES))
@@ -69,7 +69,7 @@ def _imbalance(context: Context, count: NDArray[np.int64]) -> Iterator[Finding]:
     names = context.dataset.categories.names
     most, least = used[np.argmax(count[used])], used[np.argmin(count[used])]
     if count[most] > IMBALANCE * count[least]:
-        pair = f"`{names[most]}` has {count[most]} boxes, `{names[least]}` has {count[least]}"
+        pair = f"`{names[most]}` has {plural(count[most], 'box', 'boxes')}, `{names[least]}` has {count[least]}"
         yield context.of_dataset("DK307", f"{pair}: {count[most] / count[least]:.0f} times as many")
 
 

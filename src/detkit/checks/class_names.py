@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from detkit.checks._base import Code, Context, Fixed
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss, examples, plural
 from detkit.tables import Categories, Dataset, freeze
 
 __all__ = ["CODES", "fix", "run"]
@@ -73,8 +73,10 @@ def _joined(dataset: Dataset, groups: Sequence[Sequence[int]]) -> Fixed:
         target = max(group, key=lambda i: (count[i], -i))
         into[list(group)] = target
         names, moved = dataset.categories.names, int(count[list(group)].sum() - count[target])
-        others = tuple(f"{names[i]!r} -> {names[target]!r} ({count[i]} boxes)" for i in group if i != target)
-        losses.append(Loss("classes", f"joined ({moved} boxes moved)", len(others), others[:3]))
+        others = tuple(
+            f"{names[i]!r} -> {names[target]!r} ({plural(count[i], 'box', 'boxes')})" for i in group if i != target
+        )
+        losses.append(Loss("classes", f"joined ({plural(moved, 'box', 'boxes')} moved)", len(others), others[:3]))
     kept = np.flatnonzero(into == np.arange(len(into)))
     position = np.full(len(into), -1)
     position[kept] = np.arange(len(kept))

@@ -12,7 +12,7 @@ from detkit import masks
 from detkit.checks._base import Code, Context, Fixed, box_text, changed_rows
 from detkit.checks._blocks import in_blocks
 from detkit.checks._outlines import bounds, clamped, fewest_points, polygon_areas, rows_of
-from detkit.findings import Finding
+from detkit.findings import Finding, percent, plural
 from detkit.tables import Annotations, Dataset, Shapes
 
 __all__ = ["CODES", "fix", "run"]
@@ -24,7 +24,7 @@ _AREA_SHARE, _AREA_PIXELS = 0.25, 25.0
 
 CODES = (
     Code("DK213", "A box is not the bounding box of its outline.",
-         f"They differ by more than {_PIXELS:g} pixels and {_SHARE:.0%}: one was edited without the other.",
+         f"They differ by more than {_PIXELS:g} pixels and {percent(_SHARE, None)}: one was edited without the other.",
          "unsafe", "Takes the outline's bounds as the box."),
     Code("DK214", "The stated area is not that of the outline, or cannot be that of the box.",
          "Metrics by object size go by this number.", "unsafe", "Takes the outline's area, else width times height."),
@@ -172,7 +172,7 @@ def _broken_text(dataset: Dataset, row: int) -> str:
             return f"mask of {width} x {height} pixels in an image of {size[0]:g} x {size[1]:g}"
         return "mask without a pixel"
     fewest = 0 if shapes is None else int(fewest_points(shapes.take(np.array([row])))[0])
-    return f"outline with a ring of {fewest} points, expected 3" if fewest < 3 else "outline without area"
+    return f"outline with a ring of {plural(fewest, 'point')}, expected 3" if fewest < 3 else "outline without area"
 
 
 def _size(context: Context, row: int) -> str:

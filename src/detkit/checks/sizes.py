@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from detkit import boxes
 from detkit.checks._base import Code, Context, Fixed, box_text, changed_rows, dropped_rows
 from detkit.checks._blocks import in_blocks
-from detkit.findings import Finding
+from detkit.findings import Finding, percent
 from detkit.tables import Dataset
 
 __all__ = ["CODES", "fix", "run"]
@@ -29,7 +29,7 @@ CODES = (
     Code("DK204", "A box is one pixel wide or high.", "Some tools take it for empty; often a click without a drag."),
     Code("DK207", f"A box is less than {TINY:g} pixels wide or high.",
          "Too small to be found at usual input sizes, and often a slip of the mouse."),
-    Code("DK208", f"A box covers {WHOLE:.0%} of its image or more.",
+    Code("DK208", f"A box covers {percent(WHOLE, None)} of its image or more.",
          "Right for close-ups; in other sets a default box nobody has drawn."),
     Code("DK209", f"A box is more than {ODD_ASPECT:g} times as long as wide.",
          "Poles and cables are; else it is a slip, or x and y are mixed up."),
@@ -51,7 +51,7 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
     one, tiny, whole, odd = _looks(dataset, context)
     yield from context.of_rows("DK204", one, lambda row: f"{text(row)} is one pixel wide or high")
     yield from context.of_rows("DK207", tiny, lambda row: f"{text(row)} is less than {TINY:g} pixels wide or high")
-    yield from context.of_rows("DK208", whole, lambda row: f"{text(row)} covers {share(row):.1%} of its image")
+    yield from context.of_rows("DK208", whole, lambda row: f"{text(row)} covers {percent(share(row))} of its image")
     yield from context.of_rows(
         "DK209", odd, lambda row: f"{text(row)}: one side is {_aspect(rows.xywh[row]):.0f} times the other"
     )

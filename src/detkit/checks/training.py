@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from detkit.checks._base import Code, Context
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.tables import Dataset
 
 __all__ = ["CODES", "run"]
@@ -57,7 +57,8 @@ def _mixed(dataset: Dataset, context: Context) -> Iterator[Finding]:
     drawn = np.bincount(rows.image_index, outlined, minlength=len(dataset.images))
     mixed = np.flatnonzero((drawn > 0) & (drawn < count)).tolist()
     if not mixed:
-        text = f"{int(outlined.sum())} rows are polygons and {int((~outlined).sum())} are boxes, in different files"
+        polygons, boxes = int(outlined.sum()), int((~outlined).sum())
+        text = f"{plural(polygons, 'row')} with polygons and {boxes} with boxes, in different files"
         yield context.of_dataset("DK606", text)
         return
     for position in mixed if context.limit is None else mixed[: context.limit]:

@@ -21,6 +21,7 @@ __all__ = [
     "error",
     "findings",
     "hint",
+    "lines",
     "losses",
     "out",
     "progress",
@@ -51,9 +52,33 @@ def out(text: str) -> None:
 
 
 def status(text: str, mark: str = "", colour: str = "dim") -> None:
-    """What happened: a line to stderr, with a word in colour before it."""
+    """What happened: a line to stderr, with a word in colour before it; on a terminal broken between words."""
     if not _quiet:
-        _write(sys.stderr, (_paint(mark, colour) + " " if mark else "") + _visible(text) + "\n")
+        _write(sys.stderr, _said(text, mark, colour, _width(sys.stderr)) + "\n")
+
+
+def lines(text: str) -> None:
+    """Lines that are laid out already, to stderr as they are."""
+    if not _quiet:
+        _write(sys.stderr, "".join(f"{_visible(line)}\n" for line in text.rstrip("\n").split("\n")))
+
+
+def _said(text: str, mark: str, colour: str, width: int | None) -> str:
+    """The mark in colour and the text, as lines of a width; a width of None leaves it one line, as programs read it."""
+    text = f"{mark} {_visible(text)}" if mark else _visible(text)
+    if width is not None:
+        from textwrap import fill
+
+        text = fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return _paint(mark, colour) + text[len(mark) :] if mark else text
+
+
+def _width(stream: TextIO) -> int | None:
+    """Columns of the terminal behind a stream, None where it is none."""
+    try:
+        return max(20, os.get_terminal_size(stream.fileno()).columns) if stream.isatty() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _visible(text: str) -> str:
@@ -62,17 +87,22 @@ def _visible(text: str) -> str:
 
 
 def hint(text: str) -> None:
-    """What to do next: a line to stderr."""
-    status(text, "hint:", "cyan")
+    """What to do next: one line to stderr whatever its length, for it may hold a command to copy."""
+    if not _quiet:
+        _write(sys.stderr, _said(text, "hint:", "cyan", None) + "\n")
 
 
 def error(text: str) -> None:
     """What went wrong: to stderr, also when quiet."""
     first, _, rest = text.partition("\n")
-    lines = [_paint("error:", "red") + " " + _visible(first)]
-    for line in map(_visible, rest.split("\n") if rest else ()):
-        lines.append(_paint("hint:", "cyan") + line[5:] if line.startswith("hint:") else line)
-    _write(sys.stderr, "\n".join(lines) + "\n")
+    width = _width(sys.stderr)
+    told = [_said(first, "error:", "red", width)]
+    for line in rest.split("\n") if rest else ():
+        if line.startswith("hint:"):
+            told.append(_said(line[5:].lstrip(" "), "hint:", "cyan", None))
+        else:
+            told.append(_said(line, "", "", width))
+    _write(sys.stderr, "\n".join(told) + "\n")
 
 
 def findings(found: Iterable[Finding]) -> None:

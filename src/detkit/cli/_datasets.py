@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detkit.cli import _console, _options
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from detkit.api.verbs import Written
@@ -58,6 +59,8 @@ def tell(written: Written, *, dry_run: bool, as_json: bool, summary: str = "") -
     _console.findings(written.findings)
     _console.losses(written.losses)
     done = "would write" if dry_run else "wrote"
-    counts = f"{written.images} images, {written.boxes} boxes" + (f", {summary}" if summary else "")
+    counts = f"{plural(written.images, 'image')}, {plural(written.boxes, 'box', 'boxes')}" + (
+        f", {summary}" if summary else ""
+    )
     place = f"{written.target} ({written.format})" if written.target else "nothing (no target given)"
     _console.status(f"{done} {place}: {counts}")

@@ -21,6 +21,7 @@ __all__ = [
     "ClassMap",
     "ClassesOption",
     "Confidence",
+    "Details",
     "DropInvalid",
     "FromFormat",
     "Groups",
@@ -90,6 +91,7 @@ VocOffset = Annotated[
 Layout = Annotated[str | None, typer.Option("--layout", help="Column layout of text predictions, when two fit.")]
 DropInvalid = Annotated[bool, typer.Option("--drop-invalid", help="Go on without unusable rows, and say so.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+Details = Annotated[bool, typer.Option("--details", help="Leave nothing out: every class, every row of the verdict.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout.")]
 FromFormat = Annotated[str, typer.Option("--from", help="Format of the input, by default recognised by content.")]
 ThresholdsFile = Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from detkit.cli import _console, _datasets, _options
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 __all__ = ["augment"]
 
@@ -80,4 +81,6 @@ def augment(
     )
     with _console.progress("augmenting", "images") as progress:
         written = api.augment(source, target, settings, preview=preview, workers=workers, progress=progress, **shared)
-    _datasets.tell(written, dry_run=dry_run, as_json=as_json, summary=f"{written.details['copies']} copies")
+    _datasets.tell(
+        written, dry_run=dry_run, as_json=as_json, summary=f"{plural(written.details['copies'], 'copy', 'copies')}"
+    )

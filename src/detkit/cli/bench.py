@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,7 +35,7 @@ def bench(
 
     Example: detkit bench yolox.onnx --batch 1,8 --format json -o bench.json
     """
-    from detkit import api
+    from detkit import api, reports
 
     _options.one_of(format, "--format", "text", "json")
     with _console.progress("measuring", "rounds") as show:
@@ -53,8 +52,7 @@ def bench(
             images=images,
             progress=show,
         )
-    text = json.dumps(found, indent=2, ensure_ascii=False) if format == "json" else _text(found)
-    deliver(text + "\n", output, overwrite=overwrite)
+    deliver(reports.render_bench(found, format), output, overwrite=overwrite)
 
 
 def _batches(text: str | None) -> list[int] | None:
@@ -67,24 +65,3 @@ def _batches(text: str | None) -> list[int] | None:
     if not sizes or min(sizes) < 1:
         raise UsageError(f"--batch: found `{text}`, expected whole numbers with commas between, such as 1,8,32")
     return sizes
-
-
-def _text(found: dict[str, Any]) -> str:
-    device, model = found["device"], found["model"]
-    width, height = model["input"]
-    where = device.get("gpu") or f"{device['processor']}, {device['processors']} processors"
-    lines = [
-        f"{model['path']}: {model['family']}, input {width}x{height}",
-        f"{device['device']} ({device['provider']}, onnxruntime {device['onnxruntime']}), {where}",
-        f"{found['rounds']} rounds, images: {found['images']['source']}",
-        "",
-        "batch   median ms      p95 ms    images/s   end to end   images/s   read prepare   infer  decode (ms)",
-    ]
-    for row in found["batches"]:
-        stages = row["stages_ms"]
-        lines.append(
-            f"{row['batch']:>5} {row['median_ms']:>11.2f} {row['p95_ms']:>11.2f} {row['images_per_second']:>11.1f}"
-            f" {row['end_to_end_median_ms']:>12.2f} {row['end_to_end_images_per_second']:>10.1f}"
-            f" {stages['read']:>6.2f} {stages['prepare']:>7.2f} {stages['infer']:>7.2f} {stages['decode']:>7.2f}"
-        )
-    return "\n".join(lines)

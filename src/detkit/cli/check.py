@@ -10,6 +10,7 @@ import typer
 from detkit.cli import _console, _datasets, _options, _reports
 from detkit.cli._write import check_outputs, deliver
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +133,7 @@ def _undone(bundle: Path, *, others: bool) -> None:
     done = checking.undo(bundle)
     if done.restored:
         _console.out("".join(f"put back {file}\n" for file in done.restored))
-    count = f"{len(done.restored)} files put back, {len(done.untouched)} were as before"
+    count = f"{plural(len(done.restored), 'file')} put back, {len(done.untouched)} were as before"
     _console.status(f"{count}; {bundle} may be deleted")
 
 

@@ -35,7 +35,8 @@ def ci(
 ) -> None:
     """Write a workflow, rules with floors, and the baseline of a gate that this result passes.
 
-    Floors lie at the lower end of a metric's interval where the result has one, else 0.02 below its value.
+    Floors lie at the lower end of a metric's interval where the result has one, else 0.02 below its value. Saved
+    matches become part of the baseline: with them the gate compares on the same images, and tells worse from chance.
 
     Example: detkit ci init result.json --provider github
     """
@@ -44,6 +45,8 @@ def ci(
     done = ci_setup.init_ci(result, folder, provider.value, overwrite=overwrite)
     written = [path.relative_to(folder).as_posix() for path in done.paths]
     _console.out("\n".join(f"wrote {path}" for path in written))
+    for warning in done.warnings:
+        _console.status(warning, "warning", "yellow")
     for note in done.notes:
         _console.status(note)
     _console.hint(f"commit them: git add {' '.join(written)} && git commit -m 'Gate detection metrics'")

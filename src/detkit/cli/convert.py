@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detkit.cli import _console, _options, _sharding
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from detkit.api import Conversion
@@ -41,7 +42,7 @@ def convert(
     names: _options.NamesOption = None,
     shapes: Annotated[str, typer.Option("--shapes", help="Outlines: keep, box (their boxes) or drop.")] = "keep",
     crowds: Annotated[
-        str, typer.Option("--crowds", help="Where crowds do not fit: drop, keep, or difficult (voc).")
+        str, typer.Option("--crowds", help="Where crowds do not fit: drop, keep, or difficult (flag them).")
     ] = "drop",
     ignored: Annotated[str, typer.Option("--ignored", help="Where difficult flags do not fit: keep or drop.")] = "keep",
     category_ids: Annotated[
@@ -116,7 +117,7 @@ def _is_lossy(result: Conversion) -> bool:
 def _report(result: Conversion, target: Path, done: str) -> None:
     _console.findings(result.findings)
     _console.losses(result.losses)
-    counts = f"{result.images} images, {result.boxes} boxes"
+    counts = f"{plural(result.images, 'image')}, {plural(result.boxes, 'box', 'boxes')}"
     _console.status(f"{done} {target}: {counts}, {result.source_format} to {result.target_format}")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _datasets, _options
+from detkit.findings import plural
 
 __all__ = ["crops"]
 
@@ -63,5 +64,7 @@ def crops(
         _console.out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     _console.findings(found.findings)
     _console.losses(found.losses)
-    classes_seen = f"{len(found.per_class)} classes"
-    _console.status(f"wrote {found.target}: {found.crops} crops of {classes_seen} from {found.images} images")
+    classes_seen = f"{plural(len(found.per_class), 'class', 'classes')}"
+    _console.status(
+        f"wrote {found.target}: {plural(found.crops, 'crop')} of {classes_seen} from {plural(found.images, 'image')}"
+    )

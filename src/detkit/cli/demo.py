@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detkit import files
 from detkit.cli import _console
 from detkit.errors import InputError, MissingExtraError
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
@@ -30,15 +34,24 @@ def demo(
     """
     started = time.perf_counter()
     source = demo_folder()
-    with tempfile.TemporaryDirectory(prefix="detkit-demo-") as scratch:
-        place = Path(scratch) if output is None else output
-        place.mkdir(parents=True, exist_ok=True)
+    with _kept(output) as place:
         _describe(source)
         _convert(source, place)
         code = max(_score(source, place).exit_code, _detect(source, place))
     _console.out(f"\ndemo done in {time.perf_counter() - started:.1f} s")
     _console.hint("score your own: detkit eval TRUTH PREDICTIONS")
     raise typer.Exit(code)
+
+
+@contextmanager
+def _kept(output: Path | None) -> Iterator[Path]:
+    """The folder asked for, which appears whole, or one that goes when the block ends."""
+    if output is None:
+        with tempfile.TemporaryDirectory(prefix="detkit-demo-") as scratch:
+            yield Path(scratch)
+        return
+    with files.atomic_folder(output, overwrite=False) as place:
+        yield place
 
 
 def _describe(source: Path) -> None:
@@ -55,7 +68,8 @@ def _convert(source: Path, place: Path) -> None:
         _step(f"detkit convert {source.name}/data.yaml {target} --to {to}")
         done = api.convert(source / "data.yaml", place / target, to)
         lost = "; ".join(map(str, done.losses)) or "nothing lost"
-        _console.out(f"{done.images} images, {done.boxes} boxes, {done.source_format} to {to}: {lost}\n")
+        counts = f"{plural(done.images, 'image')}, {plural(done.boxes, 'box', 'boxes')}"
+        _console.out(f"{counts}, {done.source_format} to {to}: {lost}\n")
 
 
 def _score(source: Path, place: Path) -> GateReport:
@@ -91,7 +105,7 @@ def _detect(source: Path, place: Path) -> int:
     except MissingExtraError as error:
         _console.out(f"left out: {error}")
         return 0
-    _console.out(f"{found.images} images on {found.device}, recognised as {found.model['family']}\n")
+    _console.out(f"{plural(found.images, 'image')} on {found.device}, recognised as {found.model['family']}\n")
     _step("detkit nms found.json -o kept.json --iou-threshold 0.5 --score-threshold 0.05")
     kept = api.nms(place / "found.json", iou_threshold=0.5, score_threshold=0.05)
     api.write(kept, place / "kept.json")

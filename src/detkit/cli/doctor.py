@@ -39,13 +39,15 @@ def doctor() -> None:
         f"processors: {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}",
         "",
     ]
+    found = api.runtimes()
     lines += [f"  {name:<18} {_version(name) or 'MISSING'}" for name in _CORE]
     lines.append("")
     for name, extra in _EXTRAS.items():
         version = _version(name)
         lines.append(f"  {name:<18} {version or f'not installed (extra: {extra})'}")
+    others = {name: version for name, version in found["wheels"].items() if name not in _EXTRAS}
+    lines += [f"  {name:<18} {version}" for name, version in others.items()]
     lines += ["", f"kernel cache: {kernels.cache_folder()}"]
-    found = api.runtimes()
     lines += ["", *_runtime(found), ""]
     problems = [*found["problems"], *_problems()]
     lines += [f"problem: {p}" for p in problems] or ["no problem found"]
@@ -60,15 +62,25 @@ def _version(name: str) -> str | None:
 
 
 def _runtime(found: dict[str, Any]) -> list[str]:
-    """What runs models: the wheels, providers that really start, CUDA's libraries, what `--device auto` takes."""
+    """What runs models: providers that really start, what `--device auto` takes, what CUDA has and lacks."""
     if found["version"] is None:
-        return ['onnxruntime: not usable, models cannot be run; pip install "detkit[gpu]" (or cpu)']
-    wheels = ", ".join(f"{name} {version}" for name, version in found["wheels"].items()) or "no wheel known"
-    lines = [f"onnxruntime {found['version']} ({wheels}), `--device auto` takes {found['auto']}"]
+        lines = ['onnxruntime: not usable, models cannot be run; pip install "detkit[gpu]" (or cpu)']
+    else:
+        lines = [f"models: `--device auto` takes {found['auto']}"]
     said = {True: "starts", False: "listed, DOES NOT START", None: "not tried"}
     for row in found["providers"]:
         lines.append(f"  {row['name']:<28} {said[row['starts']]}{': ' + row['why'] if row['why'] else ''}")
-    lines += [f"  {'lib' + name:<28} {place or 'not found'}" for name, place in found["libraries"].items()]
+    return [*lines, "", *_cuda(found)]
+
+
+def _cuda(found: dict[str, Any]) -> list[str]:
+    """Driver, build and libraries one by one: each is missing for a reason, and has a mend, of its own."""
+    lines = ["CUDA"]
+    said = {True: "ready", False: "not ready", None: "unknown"}
+    for step in found["cuda"]:
+        lines.append(f"  {step['name']:<12} {said[step['ready']]}: {step['found']}")
+        lines += [f"  {'':<12} hint: {step['mend']}"] if step["mend"] else []
+    lines += [f"  {'lib' + name:<12} {place or 'not found'}" for name, place in found["libraries"].items()]
     return lines
 
 

@@ -11,6 +11,7 @@ import typer
 
 from detkit.cli import _console, _datasets, _options
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 __all__ = ["draw"]
 
@@ -106,8 +107,8 @@ def draw(
     _console.findings(drawn.findings)
     _console.losses(drawn.losses)
     found = "".join(f", {count} {kind}" for kind, count in drawn.outcomes.items() if count)
-    counts = f"{drawn.images} images, {drawn.truths} truths, {drawn.predictions} predictions{found}"
-    _console.status(f"wrote {drawn.target}: {counts}")
+    counts = f"{plural(drawn.images, 'image')}, {plural(drawn.truths, 'truth')}"
+    _console.status(f"wrote {drawn.target}: {counts}, {plural(drawn.predictions, 'prediction')}{found}")
 
 
 def _grid(text: str | None) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ import typer
 
 from detkit.cli import _console, _options
 from detkit.cli._write import check_outputs
+from detkit.findings import plural
 
 __all__ = ["ensemble"]
 
@@ -119,4 +120,6 @@ def ensemble(
         voc_offset=voc_offset,
     )
     _console.losses([*found.losses, *losses])
-    _console.status(f"wrote {output}: {len(found.detections)} boxes from {' + '.join(map(str, found.boxes))}")
+    _console.status(
+        f"wrote {output}: {plural(len(found.detections), 'box', 'boxes')} from {' + '.join(map(str, found.boxes))}"
+    )

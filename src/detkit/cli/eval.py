@@ -27,6 +27,7 @@ def evaluate(
     format: Annotated[_options.Rendering, typer.Option("--format", help="How the result is rendered.")] = (
         _options.Rendering.text
     ),
+    details: _options.Details = False,
     output: _options.Output = None,
     report: _reports.ReportOption = None,
     overwrite: _options.Overwrite = False,
@@ -194,14 +195,14 @@ def evaluate(
         verdict = api.gate({"result": result}, demands, baseline=earlier) if demands else None
     if matches is not None:
         api.write_matches(result, matches, overwrite=overwrite)
-    deliver(_rendered(result, verdict, format.value, accumulation), output, overwrite=overwrite)
+    deliver(_rendered(result, verdict, format.value, accumulation, details), output, overwrite=overwrite)
     _reports.write(
         targets, lambda kind: api.render_report(kind, result, verdict, images_dir=images), overwrite=overwrite
     )
     if verdict is not None:
         _reports.summarise(lambda: reports.render("markdown", result, verdict))
         if accumulation is not None:
-            _console.status(reports.render_gate(verdict).rstrip("\n"))
+            _console.lines(reports.render_gate(verdict, details=details))
         raise typer.Exit(verdict.exit_code)
 
 
@@ -217,9 +218,11 @@ def _demands(
     return demands, api.load_baseline(baseline) if baseline else None
 
 
-def _rendered(result: Evaluation, verdict: GateReport | None, format: str, accumulation: str | None) -> str:
+def _rendered(
+    result: Evaluation, verdict: GateReport | None, format: str, accumulation: str | None, details: bool
+) -> str:
     from detkit import reports
 
     if accumulation is None:
-        return reports.render(format, result, verdict)
+        return reports.render(format, result, verdict, details=details)
     return reports.render_class(result, accumulation, format)

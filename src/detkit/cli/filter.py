@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _datasets, _options
+from detkit.findings import plural
 
 __all__ = ["filter"]
 
@@ -59,5 +60,5 @@ def filter(  # noqa: A001 - the name of the command
             **shared,
         )
     before = written.details["before"]
-    summary = f"of {before['images']} images, {before['boxes']} boxes"
+    summary = f"of {plural(before['images'], 'image')}, {plural(before['boxes'], 'box', 'boxes')}"
     _datasets.tell(written, dry_run=dry_run, as_json=as_json, summary=summary)

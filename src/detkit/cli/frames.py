@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _datasets, _options
+from detkit.findings import plural
 
 __all__ = ["frames"]
 
@@ -40,4 +41,4 @@ def frames(
         _console.out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     _console.findings(found.findings)
     _console.losses(found.losses)
-    _console.status(f"wrote {found.target}: {found.images} images of {found.videos} videos")
+    _console.status(f"wrote {found.target}: {plural(found.images, 'image')} of {plural(found.videos, 'video')}")

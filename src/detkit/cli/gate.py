@@ -83,6 +83,9 @@ def gate(
     format: Annotated[GateRendering, typer.Option("--format", help="How the verdict is rendered.")] = (
         GateRendering.text
     ),
+    details: Annotated[
+        bool, typer.Option("--details", help="Every row, where passing classes of a rule are one line.")
+    ] = False,
     output: _options.Output = None,
     report: _reports.ReportOption = None,
     overwrite: _options.Overwrite = False,
@@ -115,7 +118,7 @@ def gate(
             case = _Case(case.results, case.first, (case.files[0], case.files[0]))
         verdict = api.gate(case.results, demands, baseline=case.baseline, min_coverage=min_coverage)
         found = _explained(case, verdict) if explain else None
-    deliver(with_verdict(verdict, found, format.value), output, overwrite=overwrite)
+    deliver(with_verdict(verdict, found, format.value, details=details), output, overwrite=overwrite)
     _reports.write(targets, lambda kind: with_verdict(verdict, found, kind), overwrite=overwrite)
     _reports.summarise(lambda: with_verdict(verdict, found, "markdown"))
     if update_baseline is not None:

@@ -9,6 +9,7 @@ import typer
 
 from detkit.cli import _console, _datasets, _options
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 __all__ = ["merge"]
 
@@ -54,5 +55,5 @@ def merge(
             duplicates=_options.one_of(duplicates, "--duplicates", "keep", "first", "join", "error"),
             **shared,
         )
-    summary = f"{written.details['classes']} classes of {len(paths) - 1} datasets"
+    summary = f"{plural(written.details['classes'], 'class', 'classes')} of {plural(len(paths) - 1, 'dataset')}"
     _datasets.tell(written, dry_run=dry_run, as_json=as_json, summary=summary)

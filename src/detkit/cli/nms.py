@@ -10,6 +10,7 @@ import typer
 
 from detkit.cli import _console, _options
 from detkit.cli._write import check_outputs
+from detkit.findings import plural
 
 __all__ = ["nms"]
 
@@ -101,4 +102,4 @@ def nms(
     name = to or api.target_format(output, kept)
     losses = api.write(kept, output, format=name, overwrite=overwrite, voc_offset=voc_offset)
     _console.losses(losses)
-    _console.status(f"wrote {output}: {len(kept)} of {len(before)} boxes kept")
+    _console.status(f"wrote {output}: {len(kept)} of {plural(len(before), 'box', 'boxes')} kept")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from detkit.cli import _console, _model_options, _options, _sharding
+from detkit.findings import plural
 
 __all__ = ["predict"]
 
@@ -139,13 +140,12 @@ def _announce(lines: Sequence[str]) -> None:
         _console.status(line)
 
 
-def _summary(done: dict[str, object]) -> str:
+def _summary(done: dict[str, Any]) -> str:
     output = done["output"]
     place = f"wrote {output['path']} ({output['format']})" if isinstance(output, dict) else "done"
     speed = done["images_per_second"]
     rate = f", {speed:.1f} images/s" if isinstance(speed, float) else ""
-    notes = [
-        f"{done[key]} {word}" for key, word in (("unreadable", "unreadable"), ("resumed", "done before")) if done[key]
-    ]
-    images = f"{done['images']} images" + (f" ({', '.join(notes)})" if notes else "")
-    return f"{place}: {done['detections']} boxes in {images}{rate}"
+    words = {"absent": "without a file", "unreadable": "unreadable", "resumed": "done before"}
+    notes = [f"{done[key]} {word}" for key, word in words.items() if done.get(key)]
+    images = plural(done["images"], "image") + (f" ({', '.join(notes)})" if notes else "")
+    return f"{place}: {plural(done['detections'], 'box', 'boxes')} in {images}{rate}"

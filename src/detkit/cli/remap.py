@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _datasets, _options
+from detkit.findings import plural
 
 __all__ = ["remap"]
 
@@ -63,5 +64,7 @@ def remap(
             **shared,
         )
     done = written.details
-    summary = f"{len(done['class_names'])} classes ({done['renamed']} renamed, {done['dropped']} dropped)"
+    summary = (
+        f"{plural(len(done['class_names']), 'class', 'classes')} ({done['renamed']} renamed, {done['dropped']} dropped)"
+    )
     _datasets.tell(written, dry_run=dry_run, as_json=as_json, summary=summary)

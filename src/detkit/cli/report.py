@@ -12,6 +12,7 @@ import typer
 from detkit.cli import _console, _options
 from detkit.cli._write import check_outputs
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
@@ -153,8 +154,8 @@ def _also(
 
     if suspects is not None:
         done = api.export_suspects(result, suspects, format=relabel, limit=limit, overwrite=overwrite)
-        found = f"{sum(done.suspects.values())} suspects on {done.images} images"
+        found = f"{plural(sum(done.suspects.values()), 'suspect')} on {plural(done.images, 'image')}"
         _console.status(f"wrote {suspects} ({done.format}): {found}")
     if plots is not None:
         paths = reports.write_plots(result, plots, overwrite=overwrite)
-        _console.status(f"wrote {len(paths)} plots to {plots}")
+        _console.status(f"wrote {plural(len(paths), 'plot')} to {plots}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _datasets, _options
+from detkit.findings import plural
 
 __all__ = ["sample"]
 
@@ -58,5 +59,5 @@ def sample(
             seed=seed,
             **shared,
         )
-    summary = f"of {written.details['before']['images']} images"
+    summary = f"of {plural(written.details['before']['images'], 'image')}"
     _datasets.tell(written, dry_run=dry_run, as_json=as_json, summary=summary)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _options
+from detkit.findings import plural
 
 __all__ = ["stats"]
 
@@ -27,6 +28,9 @@ def stats(
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     details: Annotated[
         bool, typer.Option("--details", help="Add splits by class, histograms, centres, classes seen together.")
+    ] = False,
+    all_classes: Annotated[
+        bool, typer.Option("--all-classes", help="List every class, also where there are more than 30.")
     ] = False,
     plots: Annotated[
         Path | None, typer.Option("--plots", help="Write plots to this folder, PNG and SVG; needs detkit[report].")
@@ -52,7 +56,7 @@ def stats(
         layout=layout,
     )
     _console.findings(found.findings)
-    _console.out(reports.render_stats(found, format, details=details))
+    _console.out(reports.render_stats(found, format, details=details, all_classes=all_classes))
     if plots is not None:
         written = reports.write_stats_plots(found, plots, overwrite=overwrite)
-        _console.status(f"wrote {len(written)} plots to {plots}")
+        _console.status(f"wrote {plural(len(written), 'plot')} to {plots}")

@@ -11,6 +11,7 @@ import typer
 from detkit.cli import _anchor_options, _console, _model_options, _options
 from detkit.cli._write import check_outputs
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 __all__ = ["targets"]
 
@@ -55,7 +56,8 @@ def targets(
     if decode:
         decoded = api.decode_targets(source)
         _console.losses(api.write(decoded, output, format=to, overwrite=overwrite))
-        _console.status(f"wrote {output}: {len(decoded.images)} images, {len(decoded.annotations)} boxes")
+        counts = f"{plural(len(decoded.images), 'image')}, {plural(len(decoded.annotations), 'box', 'boxes')}"
+        _console.status(f"wrote {output}: {counts}")
         return
     if anchors is None or (sparse and per_image):
         raise UsageError("targets need --anchors, and at most one of --sparse and --per-image")

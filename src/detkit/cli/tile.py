@@ -11,6 +11,7 @@ import typer
 from detkit.cli import _console, _datasets, _model_options, _options
 from detkit.cli._write import check_outputs
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 __all__ = ["tile"]
 
@@ -96,7 +97,8 @@ def tile(
     )
     with _console.progress("tiling", "images") as progress:
         written = api.tile(source, target, choice, quality=quality, jobs=jobs, progress=progress, **shared)
-    summary = f"of {written.details['source_images']} images and {written.details['source_boxes']} boxes"
+    whole, held = written.details["source_images"], written.details["source_boxes"]
+    summary = f"of {plural(whole, 'image')} and {plural(held, 'box', 'boxes')}"
     _datasets.tell(written, dry_run=dry_run, as_json=as_json, summary=summary)
 
 
@@ -142,5 +144,5 @@ def _join(
     _console.findings(joined.findings)
     _console.losses((*joined.losses, *lost))
     done = "would write" if shared["dry_run"] else "wrote"
-    counts = f"{report['boxes']} boxes on {report['images']} images"
+    counts = f"{plural(report['boxes'], 'box', 'boxes')} on {plural(report['images'], 'image')}"
     _console.status(f"{done} {output} ({name}): {counts}, of {report['source_boxes']} on {report['tiles']} tiles")

@@ -16,8 +16,9 @@ def install() -> None:
     """Let imports of pycocotools and faster_coco_eval find detkit's drop-ins from now on.
 
     `pycocotools.coco` and `pycocotools.cocoeval` are replaced, `pycocotools.mask` stays the original.
-    `faster_coco_eval` is stood in for whether or not it is installed. Modules that have imported the originals
-    already keep them, and so does any other process. Twice is as good as once.
+    `faster_coco_eval` is stood in for whether or not it is installed, and so are the modules that hold the compiled
+    evaluators of Detectron2 and YOLOX. Modules that have imported the originals already keep them, and so does any
+    other process. Twice is as good as once.
 
     Raises
     ------
@@ -46,14 +47,16 @@ def uninstall() -> None:
 
 
 def _stand_ins() -> dict[str, ModuleType]:
-    names = ("faster_coco_eval", "pycocotools.coco", "pycocotools.cocoeval", "pycocotools.mask")
-    faster_coco_eval, coco, cocoeval, mask = (import_module(f"detkit.compat.{name}") for name in names)
+    names = ("faster_coco_eval", "fast_eval", "pycocotools.coco", "pycocotools.cocoeval", "pycocotools.mask")
+    faster_coco_eval, fast_eval, coco, cocoeval, mask = (import_module(f"detkit.compat.{name}") for name in names)
     ours = ("", ".core", ".core.coco", ".core.cocoeval", ".core.faster_eval_api")
     return {
         "pycocotools.coco": coco,
         "pycocotools.cocoeval": cocoeval,
         **{f"faster_coco_eval{name}": faster_coco_eval for name in ours},
         "faster_coco_eval.core.mask": mask,
+        "detectron2.evaluation.fast_eval_api": fast_eval,
+        "yolox.layers.fast_coco_eval_api": fast_eval,
     }
 
 

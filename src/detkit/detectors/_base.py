@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.errors import InputError
+from detkit.findings import examples
+
 if TYPE_CHECKING:
     from detkit.detectors._graph import Graph
     from detkit.detectors._prepare import Frame, Preparation
 
-__all__ = ["Dense", "Family", "Output", "Probe", "Settings", "Sparse"]
+__all__ = ["Dense", "Family", "Output", "Probe", "Settings", "Sparse", "too_many_classes"]
 
 Array = NDArray[np.float32]
 
@@ -140,3 +143,13 @@ class Family(Protocol):
         self, outputs: Mapping[str, NDArray[Any]], graph: Graph, settings: Settings, frames: Sequence[Frame]
     ) -> list[Output]:
         """One answer for each image of the batch."""
+
+
+def too_many_classes(graph: Graph, found: str, known: int) -> InputError:
+    """Another number of classes than of names."""
+    hint = "give a name for each class in the model's order with `--names FILE`"
+    if graph.class_names is not None:
+        hint += f", or leave it out: the file itself names {examples(graph.class_names)}"
+    else:
+        hint += "; labels of COCO's 91 numbers need `--label-base coco91`"
+    return InputError(f"the model {found}, names are known for {known}", path=graph.path, hint=hint)

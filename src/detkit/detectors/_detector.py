@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.detectors._base import Output, Settings
+from detkit.detectors._base import Output, Settings, too_many_classes
 from detkit.detectors._graph import Graph, load_model, read_graph
 from detkit.detectors._masks import has_masks
 from detkit.detectors._precision import in_precision
@@ -19,7 +19,7 @@ from detkit.detectors._rows import Choice
 from detkit.detectors._session import Session, open_session, processors
 from detkit.detectors._views import Looks, View, fitted, network_sizes, views_of
 from detkit.errors import DetkitError, InputError, UsageError
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 
 __all__ = ["Detector", "Request", "model_files", "open_detector"]
 
@@ -167,7 +167,9 @@ class Detector:
             hint = "is it another family? name it with `--family`"
             raise InputError(message, path=self.graph.path, hint=hint) from error
         if len(found) != len(frames):
-            message = f"family `{self.recognised.name}` found {len(found)} answers in a batch of {len(frames)}"
+            message = (
+                f"family `{self.recognised.name}` found {plural(len(found), 'answer')} in a batch of {len(frames)}"
+            )
             raise InputError(message, path=self.graph.path)
         return found
 
@@ -313,20 +315,39 @@ def _tried(detector: Detector, *, may_shrink: bool) -> Detector:
     try:
         found = _answer(detector)
     except InputError:
+        _refuse_names(detector)
         if not may_shrink or detector.batch == 1:
             raise
         single = replace(detector, batch=1)
         found = _answer(single)
         message = f"the file leaves the batch free, but {detector.batch} at a time fail: images are run one by one"
         detector = replace(single, findings=(Finding("DK110", message, file=detector.graph.path),))
-    widths = {output.scores.shape[1] for output in found if hasattr(output, "scores")}
-    classes = widths.pop() if len(widths) == 1 else None
+    classes = _class_count(found)
     known = detector.request.names
     if known is not None and classes is not None and classes > known:
-        raise too_many_classes(detector.graph.path, f"answers with {classes} classes", known)
+        raise too_many_classes(detector.graph, f"answers with {classes} classes", known)
     _refuse_outputs(found, detector)
     _try_sizes(detector)
     return replace(detector, classes=classes)
+
+
+def _class_count(found: Sequence[Output]) -> int | None:
+    """Classes that have a score each; None where an answer holds chosen classes only."""
+    widths = {output.scores.shape[1] for output in found if hasattr(output, "scores")}
+    return widths.pop() if len(widths) == 1 else None
+
+
+def _refuse_names(detector: Detector) -> None:
+    """Raise where a model that makes no sense with so many names does so with another number of classes."""
+    known = detector.request.names
+    if known is None:
+        return
+    try:
+        classes = _class_count(_answer(replace(detector, request=replace(detector.request, names=None))))
+    except DetkitError:
+        return
+    if classes not in (None, known):
+        raise too_many_classes(detector.graph, f"answers with {classes} classes", known)
 
 
 def _answer(detector: Detector, size: tuple[int, int] | None = None) -> list[Output]:
@@ -361,12 +382,6 @@ def _try_sizes(detector: Detector) -> None:
         except InputError as error:
             message = f"the file leaves its input size free, but {_by(size)} fails: {error.message}"
             raise InputError(message, hint="leave out `--tta scale` and `--letterbox rect`") from error
-
-
-def too_many_classes(path: str, found: str, known: int) -> InputError:
-    """More classes than names."""
-    hint = "give all names in order with `--names FILE`; labels of COCO's 91 numbers need `--label-base coco91`"
-    return InputError(f"the model {found}, names are known for {known}", path=path, hint=hint)
 
 
 def model_files(path: str) -> list[str]:

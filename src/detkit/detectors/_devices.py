@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
-import sys
+import re
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from detkit.detectors._session import _PROVIDERS, _first_line, _onnxruntime, _options, _preload, _started
+from detkit.detectors import _cuda
+from detkit.detectors._session import _first_line, _onnxruntime, _options, _preload, _started
 from detkit.errors import MissingExtraError
 
 __all__ = ["runtimes"]
@@ -25,7 +28,10 @@ ONE_NODE = (
     b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
     b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
 )
-_LIBRARIES = ("cudart", "cublas", "cublasLt", "cufft", "curand", "cudnn", "nvinfer")
+#: How onnxruntime begins a message: file, line and function of its own source.
+_SOURCE = re.compile(r"^/\S+:\d+ .*?\) (?=[A-Z])")
+#: What these lack is said step by step; TensorRT is in every build with CUDA and rarely meant.
+_NVIDIA = frozenset((_cuda.PROVIDER, "TensorrtExecutionProvider"))
 #: Send work elsewhere, over a network: not tried.
 _REMOTE = frozenset(("AzureExecutionProvider",))
 
@@ -37,8 +43,9 @@ def runtimes() -> dict[str, Any]:
     -------
     dict
         `wheels` (name -> version), `version` of the module that is imported (None without one), `problems` (what is
-        wrong, with the mend), `providers` (a row each: name, starts, why), `libraries` of CUDA (name -> file or None)
-        and `auto` (the device that `--device auto` takes, None without onnxruntime).
+        wrong, with the mend), `providers` (a row each: name, starts, why), `cuda` (what CUDA needs, a row each: name,
+        ready, found, mend), `libraries` of CUDA (name -> file or None) and `auto` (the device that `--device auto`
+        takes, None without onnxruntime).
     """
     wheels = {name: version for name in _WHEELS if (version := _version(name)) is not None}
     problems = _conflicts(wheels)
@@ -47,32 +54,69 @@ def runtimes() -> dict[str, Any]:
         "version": None,
         "problems": problems,
         "providers": [],
-        "libraries": _libraries(),
+        "cuda": [],
+        "libraries": _cuda.libraries(),
         "auto": None,
     }
+    ort = _imported(found)
+    listed: list[str] = []
+    if ort is not None:
+        listed = list(ort.get_available_providers())
+        if hasattr(ort, "preload_dlls"):
+            _preload(ort)
+        found["providers"] = [_tried(ort, name) for name in listed]
+    starts = {row["name"] for row in found["providers"] if row["starts"]}
+    if ort is not None:
+        found["auto"] = "cuda:0" if _cuda.PROVIDER in starts else "cpu"
+    folder = None if ort is None else Path(ort.__file__).parent
+    steps = _cuda.steps(listed, folder, starts=_cuda.PROVIDER in starts, install=_with_cuda(wheels))
+    found["cuda"] = [step.to_dict() for step in steps]
+    if wheels:
+        problems += _blocked(steps, starts)
+    silent = [row["name"] for row in found["providers"] if row["starts"] is False and row["name"] not in _NVIDIA]
+    if silent:
+        problems.append(
+            f"{', '.join(silent)}: in this build, and does not start (no such device, or its libraries lack)"
+        )
+    return found
+
+
+def _imported(found: dict[str, Any]) -> Any | None:
+    """The module; where it cannot be had, the problem is written down."""
+    wheels = found["wheels"]
     try:
         ort = _onnxruntime()
         found["version"] = str(ort.__version__)
-        listed = list(ort.get_available_providers())
     except MissingExtraError:
         if wheels:
-            problems.append("a wheel of onnxruntime is installed and cannot be imported; mend: install it again")
-        return found
+            found["problems"].append(
+                "a wheel of onnxruntime is installed and cannot be imported; mend: install it again"
+            )
+        return None
     except Exception as error:  # a wheel that another one overwrote fails in its own ways
-        problems.append(f"onnxruntime is damaged ({_first_line(error)}); mend: {_again(wheels)}")
-        return found
-    if hasattr(ort, "preload_dlls"):
-        _preload(ort)
-    found["providers"] = [_tried(ort, name) for name in listed]
-    starts = {row["name"] for row in found["providers"] if row["starts"]}
-    found["auto"] = "cuda:0" if _PROVIDERS["cuda"] in starts else "cpu"
-    silent = [row["name"] for row in found["providers"] if row["starts"] is False]
-    if silent:
-        problems.append(
-            f"{', '.join(silent)}: in this build, and does not start (no such device, or its libraries are missing); "
-            'mend for NVIDIA: a driver, and pip install "detkit[cuda]"'
-        )
-    return found
+        found["problems"].append(f"onnxruntime is damaged ({_first_line(error)}); mend: {_again(wheels)}")
+        return None
+    return ort
+
+
+def _blocked(steps: Sequence[_cuda.Step], starts: set[str]) -> list[str]:
+    """Why a GPU that is here is not used, or a build made for one has none; nothing where neither is."""
+    driver, build, linked = steps
+    if _cuda.PROVIDER in starts or not (driver.ready or build.ready):
+        return []
+    first = next((step for step in (driver, build, linked) if step.ready is False), None)
+    if first is None:
+        why = "driver and libraries are there; mend: a driver at least as new as the CUDA of this build"
+        return [f"{_cuda.PROVIDER} does not start: {why}"]
+    lead = "an NVIDIA GPU is here, and" if first is build else f"{_cuda.PROVIDER} does not start:"
+    return [f"{lead} {first.found}; mend: {first.mend}"]
+
+
+def _with_cuda(wheels: dict[str, str]) -> str:
+    """How a build with CUDA comes here: another wheel would be overwritten, or overwrite it."""
+    install = 'pip install "detkit[gpu]"'
+    other = [name for name in wheels if name != "onnxruntime-gpu"]
+    return f"pip uninstall -y {' '.join(other)}, then {install}" if other else install
 
 
 def _conflicts(wheels: dict[str, str]) -> list[str]:
@@ -94,21 +138,9 @@ def _tried(ort: Any, name: str) -> dict[str, Any]:
     try:
         used = _started(ort, ONE_NODE, _options(ort, 1, 1), [name]).get_providers()[0]
     except Exception as error:  # onnxruntime raises its own unrelated classes
-        return {"name": name, "starts": False, "why": _first_line(error)}
+        why = textwrap.shorten(_SOURCE.sub("", _first_line(error)), 100, placeholder=" ...")
+        return {"name": name, "starts": False, "why": why}
     return {"name": name, "starts": used == name, "why": "" if used == name else f"would run on {used}"}
-
-
-def _libraries() -> dict[str, str | None]:
-    """Where each library of CUDA lies: among the loader's own, or in NVIDIA's wheels."""
-    import ctypes.util
-
-    folders = [Path(p) / "nvidia" for p in sys.path if p and (Path(p) / "nvidia").is_dir()]
-    inside = {path.name: path for folder in folders for path in folder.glob("**/lib*.so*")}
-    found: dict[str, str | None] = {}
-    for name in _LIBRARIES:
-        in_wheel = next((str(inside[n]) for n in sorted(inside) if n.startswith(f"lib{name}.so")), None)
-        found[name] = in_wheel or ctypes.util.find_library(name)
-    return found
 
 
 def _version(name: str) -> str | None:

@@ -16,7 +16,7 @@ import numpy as np
 from detkit.detectors._videos import Video, count_frames
 from detkit.errors import InputError, UsageError
 from detkit.files import refuse_special
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -173,7 +173,7 @@ def _expanded(files: Sequence[tuple[str, Path]], source: Path, every: int, empty
         raise InputError(empty, path=source, hint=f"known: {known}")
     twice = len(names) - len(set(names))
     if twice:
-        raise InputError(f"{twice} images share a name with another", path=source)
+        raise InputError(f"{plural(twice, 'image shares', 'images share')} a name with another", path=source)
     return Pictures(tuple(names), tuple(paths), tuple(frames) if any(f >= 0 for f in frames) else ())
 
 
@@ -205,7 +205,7 @@ def match_pictures(found: Pictures, names: Sequence[str]) -> Pictures:
     findings = list(found.findings)
     if rest:
         left = [found.names[i] for i in rest]
-        message = f"{len(rest)} images are not in the dataset and are not run: {examples(left)}"
+        message = f"{plural(len(rest), 'image is', 'images are')} not in the dataset and not run: {examples(left)}"
         findings.append(Finding("DK701", message, count=len(rest)))
     return Pictures(
         tuple(names),

@@ -83,7 +83,10 @@ class Parts:
                 np.savez(handle, **packed(answers))  # type: ignore[arg-type]
             temporary.replace(path)
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+            hint = "what was found before is kept: make room and go on with `--resume`" if self.done() else None
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}", hint=hint) from error
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def columns(self, names: Sequence[str]) -> Columns:
         """All rows, once every chunk is there.
@@ -179,6 +182,7 @@ def start_parts(
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         temporary.replace(place)
     except OSError as error:
+        remove_parts(folder)
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
     return Parts(folder, images, chunk), []
 
@@ -197,8 +201,12 @@ def locked(folder: Path) -> Iterator[None]:
         yield
         return
     path = folder.with_name(folder.name + ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -21,8 +21,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from detkit.detectors._base import Output
-from detkit.detectors._detector import Detector, too_many_classes
+from detkit.detectors._base import Output, too_many_classes
+from detkit.detectors._detector import Detector
 from detkit.detectors._images import Loader, Pictures
 from detkit.detectors._masks import has_masks, masks_of
 from detkit.detectors._output import Answer, Parts
@@ -186,6 +186,10 @@ class Pipeline:
 
     def _finish(self, buffer: NDArray[Any], reading: Sequence[Future[Frame | InputError]]) -> list[Answer]:
         found = [future.result() for future in reading]
+        failed = [unreadable(frame) for frame in found if not isinstance(frame, Frame)]
+        if len(failed) == len(found):  # nothing to ask the model: of a truth with few photos most batches are such
+            self.buffers.put(buffer)
+            return failed
         blank = self.detector.blank()
         frames = [frame if isinstance(frame, Frame) else blank for frame in found]
         outputs, frames = self.infer(buffer, frames, blank)
@@ -227,7 +231,7 @@ class Pipeline:
         rows = finish(output, frame, request.choice, needs_nms=self.detector.needs_nms)
         highest = int(rows.label.max(initial=-1))
         if request.names is not None and highest >= request.names:
-            raise too_many_classes(self.detector.graph.path, f"answers with class number {highest}", request.names)
+            raise too_many_classes(self.detector.graph, f"answers with class number {highest}", request.names)
         return rows
 
     def close(self) -> None:

@@ -22,6 +22,15 @@ _PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
+#: What brings a provider; two wheels of onnxruntime overwrite each other.
+_BRINGS = {
+    **dict.fromkeys(
+        ("cuda", "tensorrt"),
+        'pip uninstall -y onnxruntime, then pip install "detkit[gpu]"; `detkit doctor` says what else is missing',
+    ),
+    "coreml": "CoreML is in onnxruntime for macOS only; elsewhere choose `--device cpu` or `--device cuda`",
+    "openvino": "pip uninstall -y onnxruntime, then pip install onnxruntime-openvino (Intel's build)",
+}
 
 
 @dataclass(frozen=True)
@@ -148,9 +157,9 @@ def open_session(
         _preload(ort)
     available = [p for p in _wanted(kind) if p in ort.get_available_providers()]
     if kind not in ("auto", "cpu") and _PROVIDERS[kind] not in available:
+        here = [name for name, provider in _PROVIDERS.items() if provider in ort.get_available_providers()]
         raise UsageError(
-            f"device `{device}` is not in this build of onnxruntime ({', '.join(ort.get_available_providers())})",
-            hint='pip install "detkit[gpu]", and see `detkit doctor`',
+            f"device `{device}` is not in this build of onnxruntime, which has {', '.join(here)}", hint=_BRINGS[kind]
         )
     options = _options(ort, processors() if threads is None else threads, lanes, spinning)
     providers: list[Any] = [(p, _provider_options(p, number, fixed_shapes)) for p in available]

@@ -13,6 +13,7 @@ from detkit.detectors._base import Array, Settings
 from detkit.detectors._graph import Graph, Port, literal
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 
 __all__ = [
     "P5",
@@ -28,6 +29,7 @@ __all__ = [
     "is_on",
     "keypoints_of",
     "network_size",
+    "ports",
     "positions",
     "preparation",
     "says_end_to_end",
@@ -49,6 +51,11 @@ STRIDES = (P5, P6, (16, 32), (4, 8, 16, 32), (8, 16, 32, 64, 128))
 def shape(port: Port, graph: Graph) -> Shape:
     """Shape of an output without its batch dimension."""
     return port.shape if len(graph.image.shape) == 3 else port.shape[1:]
+
+
+def ports(graph: Graph) -> str:
+    """How many inputs and outputs there are: `1 input, 3 outputs`."""
+    return f"{plural(len(graph.inputs), 'input')}, {plural(len(graph.outputs), 'output')}"
 
 
 def image_fault(graph: Graph) -> str | None:
@@ -75,9 +82,7 @@ def table_and_prototypes(graph: Graph) -> tuple[Port, Port | None] | str:
     tables, others = split_outputs(graph)
     prototypes = [p for p in others if len(shape(p, graph)) == 3]
     if len(graph.inputs) != 1 or len(tables) != 1 or len(others) > 1 or len(prototypes) != len(others):
-        return (
-            f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs: expected 1, and a table (with mask prototypes)"
-        )
+        return f"{ports(graph)}: expected 1, and a table (with mask prototypes)"
     return tables[0], prototypes[0] if prototypes else None
 
 
@@ -156,7 +161,9 @@ def batches(
         if len(graph.image.shape) == 3:
             array = array[None]
         if frames and len(array) < len(frames):
-            raise InputError(f"output {port.name} holds {len(array)} images, expected {len(frames)}", path=graph.path)
+            raise InputError(
+                f"output {port.name} holds {plural(len(array), 'image')}, expected {len(frames)}", path=graph.path
+            )
         array = array[: len(frames)] if frames else array
         arrays.append(array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array)
     return arrays
@@ -237,7 +244,7 @@ def keypoints_of(values: NDArray[Any], graph: Graph) -> Array:
     stated = keypoint_shape(graph)
     each = stated[1] if stated else 3 if width % 3 == 0 else 2
     if width == 0 or width % each:
-        raise InputError(f"{width} columns for keypoints, expected a multiple of {each}", path=graph.path)
+        raise InputError(f"{plural(width, 'column')} for keypoints, expected a multiple of {each}", path=graph.path)
     points = values.reshape(len(values), -1, each)
     if each == 3:
         return points

@@ -17,6 +17,7 @@ from detkit.detectors._base import Array, Dense, Output, Probe, Settings
 from detkit.detectors._graph import Graph, Port
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 
 __all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
@@ -122,7 +123,7 @@ def _layout(graph: Graph, settings: Settings, rows: int, masks: int | None) -> t
     classes = rows - 4 - extra
     if classes < 1 or (known is not None and known != classes):
         wanted = f"4 + {known} classes" if known is not None else "4 + at least one class"
-        raise InputError(f"found {rows} rows, task `{task}` expects {wanted} + {extra}", path=graph.path)
+        raise InputError(f"found {plural(rows, 'row')}, task `{task}` expects {wanted} + {extra}", path=graph.path)
     return task, classes
 
 

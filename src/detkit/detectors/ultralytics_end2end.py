@@ -18,6 +18,7 @@ from detkit.detectors._graph import Graph, Port
 from detkit.detectors._pieces import class_positions
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 
 __all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
@@ -134,4 +135,4 @@ def _check(graph: Graph, task: str, width: int, masks: int | None) -> None:
     if task == "pose" and extra is None:
         extra = width - 6
     if extra is None or width != 6 + extra:
-        raise InputError(f"found {width} columns, task `{task}` expects 6 + {extra}", path=graph.path)
+        raise InputError(f"found {plural(width, 'column')}, task `{task}` expects 6 + {extra}", path=graph.path)

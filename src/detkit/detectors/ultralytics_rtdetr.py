@@ -17,6 +17,7 @@ from detkit.detectors._graph import Graph
 from detkit.detectors._pieces import class_positions
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 
 __all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
@@ -53,7 +54,7 @@ def _fault(graph: Graph) -> str | None:
     if fault is not None:
         return fault
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or len(_yolo.shape(graph.outputs[0], graph)) != 2:
-        return f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs: expected 1, and one table"
+        return f"{_yolo.ports(graph)}: expected 1, and one table"
     return None
 
 
@@ -93,12 +94,12 @@ def _is_chosen(table: NDArray[Any], graph: Graph, settings: Settings) -> bool:
     if said not in (None, "scores", "chosen"):
         raise UsageError(f"--set layout: found `{said}`, expected scores or chosen")
     if said == "chosen" and width != 6:
-        raise InputError(f"found {width} columns, layout `chosen` expects 6", path=graph.path)
+        raise InputError(f"found {plural(width, 'column')}, layout `chosen` expects 6", path=graph.path)
     if said is not None:
         return said == "chosen"
     if classes is not None and classes != 2:
         if width not in (4 + classes, 6):
-            raise InputError(f"found {width} columns, expected 4 + {classes} classes, or 6", path=graph.path)
+            raise InputError(f"found {plural(width, 'column')}, expected 4 + {classes} classes, or 6", path=graph.path)
         return width != 4 + classes
     # A class column holds whole numbers only; scores of a sigmoid do not.
     return bool(width == 6 and np.array_equal(table[..., 5], np.rint(table[..., 5])))

@@ -19,6 +19,7 @@ from detkit.detectors._base import Array, Dense, Output, Probe, Settings
 from detkit.detectors._graph import Graph, Port
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 
 __all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
@@ -60,7 +61,7 @@ def _fault(graph: Graph) -> str | None:
         return fault
     ranks = {len(_yolo.shape(p, graph)) for p in graph.outputs}
     if len(graph.inputs) != 1 or ranks != {3} or len(graph.outputs) not in _HEADS:
-        return f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs: expected 1, and one to four maps"
+        return f"{_yolo.ports(graph)}: expected 1, and one to four maps"
     return None
 
 
@@ -115,7 +116,7 @@ def _anchors(settings: Settings, strides: Sequence[tuple[float, float]]) -> Arra
         raise UsageError(f"--set anchors: found `{text}`, expected numbers with commas between", hint=hint) from None
     if len(numbers) % (2 * len(strides)) or not np.isfinite(numbers).all() or (numbers <= 0).any():
         raise UsageError(
-            f"--set anchors: found {len(numbers)} numbers, expected positive pairs, as many for each of "
+            f"--set anchors: found {plural(len(numbers), 'number')}, expected positive pairs, as many for each of "
             f"{len(strides)} maps",
             hint=hint,
         )
@@ -147,7 +148,7 @@ def _decoded(
     each = depth // len(anchors)
     if depth % len(anchors) or each < 6 or (known is not None and each != 5 + known):
         wanted = f"{len(anchors)} anchors * (5 + {known if known is not None else 'classes'})"
-        raise InputError(f"output {port.name} has {depth} channels, expected {wanted}", path=graph.path)
+        raise InputError(f"output {port.name} has {plural(depth, 'channel')}, expected {wanted}", path=graph.path)
     table = values.reshape(batch, len(anchors), each, height, width).transpose(0, 3, 4, 1, 2)
     cells = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2)[None, :, :, None].astype(np.float32)
     centre = (_sigmoid(table[..., :2]) + cells) * np.array(stride, np.float32)

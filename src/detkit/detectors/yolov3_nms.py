@@ -42,7 +42,7 @@ def _ports(graph: Graph) -> tuple[Port, Port, Port, Port] | str:
         return fault
     sizes = [p for p in graph.inputs if p is not graph.image and len(p.shape) in (1, 2) and p.shape[-1] in (2, None)]
     if len(graph.inputs) != 2 or len(sizes) != 1 or len(graph.outputs) != 3:
-        return f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs: expected image and its size, and 3"
+        return f"{_yolo.ports(graph)}: expected image and its size, and 3"
     selected = [p for p in graph.outputs if p.dtype in ("int32", "int64") and p.shape[-1:] == (3,)]
     floats = [p for p in graph.outputs if p.dtype.startswith("float") and len(p.shape) == 3]
     boxes = [p for p in floats if p.shape[2] == 4]

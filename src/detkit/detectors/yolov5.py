@@ -16,6 +16,7 @@ from detkit.detectors._base import Dense, Output, Probe, Settings
 from detkit.detectors._graph import Graph, Port
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError
+from detkit.findings import plural
 
 __all__ = ["NEEDS_NMS", "decode", "prepare", "recognise"]
 
@@ -62,7 +63,7 @@ def _ports(graph: Graph) -> tuple[Port, Port | None] | str:
     prototypes = [p for p in others if len(_yolo.shape(p, graph)) == 3]
     heads = [p for p in others if len(_yolo.shape(p, graph)) == 4]
     if len(graph.inputs) != 1 or len(tables) != 1 or len(prototypes) > 1 or len(prototypes + heads) != len(others):
-        return f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs: expected 1, and a table"
+        return f"{_yolo.ports(graph)}: expected 1, and a table"
     if prototypes and _yolo.shape(prototypes[0], graph)[0] not in (_MASKS, None):
         return f"output {prototypes[0]}: expected {_MASKS} mask prototypes"
     return tables[0], prototypes[0] if prototypes else None
@@ -93,7 +94,7 @@ def decode(
     known = _yolo.class_numbers(graph, settings)
     if end < 6 or (known is not None and end != 5 + known):
         wanted = known if known is not None else "at least one"
-        raise InputError(f"found {table.shape[2]} columns, expected 5 + {wanted} classes", path=graph.path)
+        raise InputError(f"found {plural(table.shape[2], 'column')}, expected 5 + {wanted} classes", path=graph.path)
     return [
         Dense(
             _yolo.boxes_from_centres(rows[:, :4]),

@@ -48,7 +48,7 @@ def _fault(graph: Graph) -> str | None:
     if fault is not None:
         return fault
     if len(graph.image.shape) != 4 or len(graph.inputs) != 1 or [len(p.shape) for p in graph.outputs] != [2]:
-        return f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs: expected 1, and one table without a batch"
+        return f"{_yolo.ports(graph)}: expected 1, and one table without a batch"
     return None
 
 

@@ -18,6 +18,7 @@ from detkit.detectors._base import Dense, Output, Probe, Settings
 from detkit.detectors._graph import Graph
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 
 __all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 
@@ -62,7 +63,7 @@ def _fault(graph: Graph) -> str | None:
     if fault is not None:
         return fault
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or len(_yolo.shape(graph.outputs[0], graph)) != 2:
-        return f"{len(graph.inputs)} inputs, {len(graph.outputs)} outputs: expected 1, and one table"
+        return f"{_yolo.ports(graph)}: expected 1, and one table"
     return None
 
 
@@ -88,7 +89,7 @@ def decode(
     known = _yolo.class_numbers(graph, settings)
     if table.shape[2] < 6 or (known is not None and table.shape[2] != 5 + known):
         wanted = known if known is not None else "at least one"
-        raise InputError(f"found {table.shape[2]} columns, expected 5 + {wanted} classes", path=graph.path)
+        raise InputError(f"found {plural(table.shape[2], 'column')}, expected 5 + {wanted} classes", path=graph.path)
     boxes = table[..., :4] if _is_decoded(graph, settings) else _decoded(table[..., :4], graph, frames)
     xyxy = _yolo.boxes_from_centres(boxes)
     return [Dense(box, rows[:, 4:5] * rows[:, 5:]) for box, rows in zip(xyxy, table, strict=True)]
@@ -108,7 +109,8 @@ def _decoded(raw: NDArray[Any], graph: Graph, frames: Sequence[Frame]) -> NDArra
     if strides is None:
         expected = _yolo.positions(size, _yolo.P5)
         raise InputError(
-            f"found {raw.shape[1]} rows, expected {expected} for an input of {size[0]}x{size[1]}", path=graph.path
+            f"found {plural(raw.shape[1], 'row')}, expected {expected} for an input of {size[0]}x{size[1]}",
+            path=graph.path,
         )
     cells, steps = _yolo.grid(size, strides)
     out = np.empty(raw.shape, np.float32)

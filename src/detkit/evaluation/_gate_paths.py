@@ -13,6 +13,7 @@ from typing import Any
 
 from detkit.errors import CannotJudgeError, UsageError
 from detkit.evaluation._gate_result import number
+from detkit.findings import plural
 
 __all__ = ["Reading", "Readings", "nearest", "read", "resolve"]
 
@@ -201,7 +202,7 @@ def _off_grid(path: str, score: float, scores: list[float]) -> UsageError:
         return UsageError(f"`{path}`: the result lists no score")
     steps = [later - earlier for earlier, later in pairwise(scores)]
     even = bool(steps) and max(steps) - min(steps) < _SAME_SCORE
-    spacing = f"every {steps[0]:.6g} " if even else f"at {len(scores)} points "
+    spacing = f"every {steps[0]:.6g} " if even else f"at {plural(len(scores), 'point')} "
     near = sorted(sorted(scores, key=lambda listed: abs(listed - score))[:2])
     return UsageError(
         f"`{path}`: score {score:g} is not listed in the result; scores are listed {spacing}"
@@ -234,7 +235,7 @@ def _classes(result: Mapping[str, Any], path: str, tail: str) -> Readings:
     if len(by_name[name]) > 1:
         ids = ", ".join(str(row.get("category_id")) for row in by_name[name])
         hint = "give them different names, or judge all with `class.*`"
-        raise UsageError(f"{len(by_name[name])} classes are named `{name}` (ids {ids})", hint=hint)
+        raise UsageError(f"several classes are named `{name}` (ids {ids})", hint=hint)
     (row,) = by_name[name]
     stat = _class_stat(result, rows, stat, path)
     note = _no_truth(row) if row.get(stat) is None else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detkit.errors import InputError
+from detkit.findings import plural
 
 __all__ = ["BENCH_SCHEMA", "SCHEMA", "blockers", "is_fraction", "number", "validate_result"]
 
@@ -202,7 +203,8 @@ def _emptiness(result: Mapping[str, Any], whose: str) -> list[str]:
     dangling = sum(int(number(f.get("count")) or 1) for f in result["findings"] if f.get("code") in _DANGLING)
     if dangling:
         reasons.append(
-            f"{dangling} rows name an image or a class that their file does not list ({', '.join(_DANGLING)})"
+            f"{plural(dangling, 'row names', 'rows name')} an image or a class that their file does not list "
+            f"({', '.join(_DANGLING)})"
         )
     return reasons
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any, Literal
 
 from detkit.evaluation._gate_result import is_fraction
+from detkit.findings import examples, plural
 
-__all__ = ["GateReport", "GateRow", "Outcome", "Verdict", "figures", "plain"]
+__all__ = ["GateReport", "GateRow", "Judged", "Outcome", "Verdict", "figures", "judging_nothing", "plain"]
 
 Verdict = Literal["pass", "fail", "warn", "undefined", "error"]
 Outcome = Literal["pass", "fail", "undecided", "error"]
+#: What is held against a limit: the value (the limit of a drop follows from the baseline), an end of its interval, or
+#: an end of the interval of its change against the baseline.
+Judged = Literal["value", "drop", "lower end", "upper end", "change at least", "change at most"]
 
 _EXIT: dict[Outcome, int] = {"pass": 0, "fail": 1, "error": 2, "undecided": 3}
 _MOST_PLACES = 25
@@ -49,6 +54,10 @@ class GateRow:
         Whether it passes only because the rule allows the metric to be missing.
     interval : (float, float), optional
         The bootstrap interval that was judged, of the value or of its difference to the baseline.
+    pattern : str
+        The rule's own path where it stands for several, `class.*.AP50`; empty where it stands for this one.
+    judged : {"value", "drop", "lower end", "upper end", "change at least", "change at most"}
+        What is held against the limit.
     """
 
     result: str
@@ -67,6 +76,8 @@ class GateRow:
     margin_text: str = ""
     skipped: bool = False
     interval: tuple[float, float] | None = None
+    pattern: str = ""
+    judged: Judged = "value"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is not finite is null. `interval` is there where one was judged."""
@@ -131,13 +142,26 @@ class GateReport:
         }
 
 
-def figures(metric: str, value: float, limit: float, *, above: bool) -> tuple[str, str, str]:
+def figures(metric: str, value: float, limit: float, *, above: bool, least: int | None = None) -> tuple[str, str, str]:
     """Value, limit and margin as text, with digits enough that they are equal only where the numbers are.
 
     The margin is the difference of the two texts, so that a reader who subtracts them finds it.
+
+    Parameters
+    ----------
+    metric : str
+    value, limit : float
+    above : bool
+        Whether passing values lie above the limit.
+    least : int, optional
+        Fewest decimals; by default as many as the limit was written with, from 3 to 6. Counts have none.
+
+    Returns
+    -------
+    (str, str, str)
     """
     exact = Decimal(repr(value)), Decimal(repr(limit))
-    for places in range(_fewest_places(metric, value, limit), _MOST_PLACES):
+    for places in range(_fewest_places(metric, value, limit, least), _MOST_PLACES):
         texts = f"{exact[0]:.{places}f}", f"{exact[1]:.{places}f}"
         rounded = Decimal(texts[0]), Decimal(texts[1])
         if (rounded[0] == rounded[1]) == (value == limit):
@@ -146,13 +170,55 @@ def figures(metric: str, value: float, limit: float, *, above: bool) -> tuple[st
     return repr(value), repr(limit), f"{value - limit if above else limit - value:+.3g}"
 
 
-def _fewest_places(metric: str, value: float, limit: float) -> int:
+def _fewest_places(metric: str, value: float, limit: float, least: int | None) -> int:
     """Three decimals, more where the limit was written with more, none for counts."""
     if not is_fraction(metric) and value.is_integer() and limit.is_integer():
         return 0
+    if least is not None:
+        return least
     exponent = Decimal(repr(limit)).normalize().as_tuple().exponent
     written = -exponent if isinstance(exponent, int) else 0
     return max(3, min(6, written))
+
+
+def judging_nothing(rows: Iterable[GateRow]) -> tuple[str, ...]:
+    """A sentence for each rule with limits that no value can miss, such as a fall of 0.05 from 0.02.
+
+    Parameters
+    ----------
+    rows : iterable of GateRow
+        Of one result.
+
+    Returns
+    -------
+    tuple of str
+    """
+    idle: dict[str, list[GateRow]] = {}
+    for row in rows:
+        if _cannot_miss(row):
+            idle.setdefault(row.rule, []).append(row)
+    return tuple(_idle_sentence(rule, found) for rule, found in idle.items())
+
+
+def _cannot_miss(row: GateRow) -> bool:
+    """Whether every value from 0 to 1 passes; the largest fall is that to 0."""
+    if row.limit is None or row.margin is None or not is_fraction(row.metric):
+        return False
+    least, most = 0.0, 1.0
+    if row.judged.startswith("change"):
+        if row.baseline is None:
+            return False
+        least, most = -row.baseline, 1.0 - row.baseline
+    within = {">=": least >= row.limit, ">": least > row.limit, "<=": most <= row.limit, "<": most < row.limit}
+    return within[row.operator]
+
+
+def _idle_sentence(rule: str, rows: Sequence[GateRow]) -> str:
+    first = rows[0]
+    if not first.pattern:
+        return f"`{rule}` judges nothing: {first.metric} cannot miss its limit, {first.limit_text}"
+    named = examples([row.metric for row in rows])
+    return f"`{rule}` judges nothing of {plural(len(rows), 'class', 'classes')} that cannot miss the limit: {named}"
 
 
 def plain(value: float | None) -> str:

@@ -144,7 +144,7 @@ def _by_position(theirs: Categories, ours: Categories, detections: Detections) -
         image = image_label(detections.images, int(detections.image_index[row]))
         raise InputError(
             f"class number {theirs.names[used[-1]]} in image `{image}` is out of range: "
-            f"the truth has {len(ours)} classes (0 to {len(ours) - 1})",
+            f"the truth has {plural(len(ours), 'class', 'classes')} (0 to {len(ours) - 1})",
             path=None if detections.source is None else detections.source.path,
             hint="name the classes of the predictions with `--names FILE`",
         )

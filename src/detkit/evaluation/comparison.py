@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -363,12 +363,21 @@ def _masks(result: Evaluation, slices: Mapping[str, NDArray[np.int64]]) -> dict[
 
 
 def _findings(models: Sequence[tuple[str, Evaluation]]) -> tuple[Finding, ...]:
-    """What the evaluations noticed, each once."""
-    found: dict[tuple[str, str], Finding] = {}
-    for _, result in models:
-        for finding in result.findings:
-            found.setdefault((finding.code, finding.message), finding)
-    return tuple(found.values())
+    """What the evaluations noticed, each once; what names no place says which models it speaks of."""
+    found: dict[Finding, list[str]] = {}
+    for label, result in models:
+        for finding in dict.fromkeys(result.findings):
+            found.setdefault(finding, []).append(label)
+    return tuple(
+        finding
+        if finding.where
+        else _about(finding, "every model" if len(labels) == len(models) else ", ".join(labels))
+        for finding, labels in found.items()
+    )
+
+
+def _about(finding: Finding, whose: str) -> Finding:
+    return replace(finding, message=f"{whose}: {finding.message}")
 
 
 def _plain(found: Mapping[str, Difference]) -> dict[str, Any]:

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError, UsageError
-from detkit.evaluation._gate_paths import suggestion
-from detkit.evaluation._gate_rows import GateReport, GateRow, figures, plain
-from detkit.evaluation._gate_rules import Rule, parse_expression
+from detkit.evaluation._gate_paths import Reading, suggestion
+from detkit.evaluation.gate import GateReport, judge_reading, parse_expression
 from detkit.evaluation.union import United, unite
 from detkit.findings import Finding
 from detkit.kernels.match import Cells, match
@@ -262,38 +261,12 @@ def judge_differences(found: Differences, rules: Iterable[str]) -> GateReport:
     UsageError
         An expression that cannot be read, an unknown metric or class.
     """
-    demands = [parse_expression(rule) for rule in rules]
-    rows = tuple(_verdict(found, rule) for rule in demands)
-    return GateReport(rows)
-
-
-def _verdict(found: Differences, rule: Rule) -> GateRow:
-    value = _value(found, rule.metric)
-    is_lower = rule.min is not None
-    limit = rule.min if rule.min is not None else rule.max
-    assert limit is not None
-    strict = rule.min_strict if is_lower else rule.max_strict
-    operator = (">" if is_lower else "<") + ("" if strict else "=")
-    row: dict[str, Any] = {"result": "diff", "rule": rule.label, "metric": rule.metric, "severity": "error"}
-    row["operator"] = operator
-    if value is None:
-        message = f"{rule.metric} is undefined: no box of one has a partner in the other"
-        return GateRow(
-            **row, verdict="undefined", message=message, limit=limit, limit_text=f"{operator} {plain(limit)}"
-        )
-    passed = (value > limit if is_lower else value < limit) or (value == limit and not strict)
-    shown, against, margin = figures(rule.metric, value, limit, above=is_lower)
-    return GateRow(
-        **row,
-        verdict="pass" if passed else "fail",
-        message=f"{rule.metric} is {shown}, demanded {operator} {against}",
-        value=value,
-        limit=limit,
-        margin=value - limit if is_lower else limit - value,
-        value_text=shown,
-        limit_text=f"{operator} {against}",
-        margin_text=margin,
-    )
+    rows = []
+    for rule in [parse_expression(text) for text in rules]:
+        value = _value(found, rule.metric)
+        note = "no box of one has a partner in the other" if value is None else ""
+        rows += judge_reading("diff", rule, Reading(rule.metric, value, note))
+    return GateReport(tuple(rows))
 
 
 def _value(found: Differences, path: str) -> float | None:

@@ -175,7 +175,7 @@ class _Columns:
             self.gt_crowd[gt],
             self.gt_uncounted[gt],
         )
-        boxes = self._boxes[0][layout.dt_row[dt]], self._boxes[1][layout.gt_row[gt]]
+        boxes = self._boxes[0].take(layout.dt_row[dt], axis=0), self._boxes[1].take(layout.gt_row[gt], axis=0)
         group_of = None if self.gt_group_of is None else self.gt_group_of[gt]
         if group_of is not None and group_of.any():
             return self._with_groups(cells, group_of, boxes, ranges, with_partners)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError, InputError
+from detkit.findings import plural
 
 __all__ = ["ClassChange", "Explanation", "ImageChange", "best_score", "explain", "image_counts", "statistics_of"]
 
@@ -303,7 +304,7 @@ def _class_changes(
         delta = None if was is None or now is None else _difference(now, was)
         share = delta / count if delta is not None and same and count else None
         rows.append(ClassChange(after.get("category_id"), after["name"], was, now, delta, share, _truths(after)))
-    notes = [f"{strangers} classes are in one of the two results only"] if strangers else []
+    notes = [f"{plural(strangers, 'class is', 'classes are')} in one of the two results only"] if strangers else []
     return rows, notes
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from detkit.errors import InputError
 from detkit.evaluation.dropped import drop_truths
 from detkit.evaluation.protocols import Protocol
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.tables import Annotations, Categories, Dataset, freeze
 
 __all__ = ["GROUP_OF", "NEGATIVE", "PARTIAL", "POSITIVE", "as_read", "class_groups", "contains", "partial_cells",
@@ -237,7 +237,8 @@ def unused_labels(truth: Dataset, protocol: Protocol) -> list[Finding]:
         return []
     found = next(name for name in _LABEL_FIELDS if any(name in fields for fields in labelled))
     message = (
-        f"{len(labelled)} images are labelled for some classes only (`{found}`), which protocol `{protocol.name}` does "
-        "not read: detections of classes nobody looked for count as false (--protocol lvis or openimages)"
+        f"{plural(len(labelled), 'image is', 'images are')} labelled for some classes only (`{found}`), which "
+        f"protocol `{protocol.name}` does not read: detections of classes nobody looked for count as false "
+        "(--protocol lvis or openimages)"
     )
     return [Finding("DK709", message, count=len(labelled))]

@@ -16,14 +16,17 @@ from detkit.errors import CannotJudgeError, UsageError
 from detkit.evaluation._gate_evidence import Evidence
 from detkit.evaluation._gate_paths import Reading, Readings, read, resolve
 from detkit.evaluation._gate_result import blockers, validate_result
-from detkit.evaluation._gate_rows import GateReport, GateRow, Verdict, figures, plain
+from detkit.evaluation._gate_rows import GateReport, GateRow, Judged, Verdict, figures, judging_nothing, plain
 from detkit.evaluation._gate_rules import Drop, Rule, parse_expression, rules_from_mapping
+from detkit.findings import percent, plural
 
 __all__ = [
     "Drop",
     "GateReport",
     "GateRow",
     "Rule",
+    "Verdict",
+    "figures",
     "gate",
     "judge_reading",
     "parse_expression",
@@ -33,6 +36,14 @@ __all__ = [
 ]
 
 Result = Mapping[str, Any]
+#: Decimals of a limit that follows from the baseline: nobody wrote it, so its own digits say nothing.
+_COMPUTED_PLACES = 3
+_ENDS: dict[str, Judged] = {
+    "lower": "lower end",
+    "upper": "upper end",
+    "significance": "change at most",
+    "non_inferiority": "change at least",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,13 @@ class _Bound:
     drop: Drop | None = None
     #: Which interval is judged: of the value (its lower or upper end) or of the difference to the baseline.
     interval: Literal["lower", "upper", "significance", "non_inferiority"] | None = None
+
+    @property
+    def judged(self) -> Judged:
+        """What is held against the limit."""
+        if self.interval is None:
+            return "value" if self.drop is None else "drop"
+        return _ENDS[self.interval]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +141,7 @@ def gate(
                 failures[f"{label}: {error.message}"] = error
                 found, remarks = [_row(label, rule, rule.metric, verdict="error", message=_in_a_line(error))], ()
             rows += found
-            notes.update((f"{label}: {remark}", None) for remark in remarks)
+            notes.update((f"{label}: {remark}", None) for remark in (*remarks, *judging_nothing(found)))
     if failures and errors == "raise":
         raise _merged(failures)
     return GateReport(tuple(rows), tuple(problems), tuple(notes))
@@ -227,7 +245,7 @@ def _judge_interval(row: GateRow, label: str, rule: Rule, item: Reading, bound: 
     passed = found.verdict == "pass"
     relation = bound.operator if passed else {">=": "<", ">": "<=", "<=": ">", "<": ">="}[bound.operator]
     message = (
-        f"{what}: {'upper' if upper else 'lower'} end of the {100 * rule.level:g}% interval "
+        f"{what}: {'upper' if upper else 'lower'} end of the {percent(rule.level, None)} interval "
         f"[{ends[0]:.4f}, {ends[1]:.4f}] is {found.value_text} {relation} {found.limit_text.partition(' ')[2]}"
     )
     return replace(found, message=message, interval=ends)
@@ -266,7 +284,8 @@ def _compared(row: GateRow, rule: Rule, item: Reading, bound: _Bound, limit: flo
         "<": value < limit,
     }[bound.operator]
     above = bound.operator in (">=", ">")
-    shown, against, distance = figures(item.metric, value, limit, above=above)
+    least = None if bound.drop is None else _COMPUTED_PLACES
+    shown, against, distance = figures(item.metric, value, limit, above=above, least=least)
     relation = bound.operator if passed else {">=": "<", ">": "<=", "<=": ">", "<": ">="}[bound.operator]
     message = f"{item.metric} is {shown} {relation} {against}"
     if bound.drop is not None:
@@ -293,7 +312,13 @@ def _row(
         operator, limit = bound.operator, bound.limit
         sign = "+" if rule.lower_is_better else "-"
         text = f"{operator} {f'baseline {sign} {bound.drop}' if limit is None else plain(limit)}"
-    return GateRow(label, rule.label, metric, rule.severity, operator, verdict, message, limit=limit, limit_text=text)
+    return GateRow(
+        *(label, rule.label, metric, rule.severity, operator, verdict, message),
+        limit=limit,
+        limit_text=text,
+        pattern="" if metric == rule.metric else rule.metric,
+        judged="value" if bound is None else bound.judged,
+    )
 
 
 def _in_a_line(error: UsageError | CannotJudgeError) -> str:
@@ -306,4 +331,4 @@ def _merged(failures: dict[str, UsageError]) -> UsageError:
         ((message, error),) = failures.items()
         return UsageError(message, hint=error.hint)
     lines = [f"  {message}{f' ({error.hint})' if error.hint else ''}" for message, error in failures.items()]
-    return UsageError("\n".join([f"{len(failures)} rules cannot be applied", *lines]))
+    return UsageError("\n".join([f"{plural(len(failures), 'rule')} cannot be applied", *lines]))

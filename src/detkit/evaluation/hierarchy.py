@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError
 from detkit.evaluation.federated import NEGATIVE, POSITIVE
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.tables import Annotations, Categories, Dataset, freeze
 
 __all__ = ["Hierarchy", "expand", "read_hierarchy"]
@@ -114,7 +114,8 @@ def expand(truth: Dataset, hierarchy: Hierarchy) -> Dataset:
     findings = truth.findings
     apart = [categories.names[k] for k in range(len(categories)) if k not in known]
     if apart:
-        message = f"{len(apart)} classes are not in the class hierarchy and stand by themselves: {examples(apart)}"
+        counted = plural(len(apart), "class stands by itself, as it is", "classes stand by themselves, as they are")
+        message = f"{counted} not in the class hierarchy: {examples(apart)}"
         findings = (*findings, Finding("DK110", message, count=len(apart)))
     images = replace(truth.images, extra=_labels(truth, above))
     return replace(truth, images=images, annotations=_boxes(truth.annotations, above), findings=findings)

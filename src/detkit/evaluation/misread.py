@@ -148,9 +148,9 @@ class _Rows:
     @cached_property
     def _sample(self) -> NDArray[np.int64]:
         """Rows of images that are spread over the truth: the same images in every shard."""
-        images = np.unique(np.linspace(0, len(self.truth.images) - 1, _SAMPLE).astype(np.int64))
+        images = dict.fromkeys(np.linspace(0, len(self.truth.images) - 1, _SAMPLE).astype(np.int64).tolist())
         offsets = self.detections.offsets
-        return np.concatenate([np.arange(*offsets[i : i + 2]) for i in images.tolist()])
+        return np.concatenate([np.arange(*offsets[i : i + 2]) for i in images])
 
     @cached_property
     def sampled(self) -> int:

@@ -13,6 +13,7 @@ from detkit.errors import InputError, UsageError
 from detkit.evaluation.cells import Layout
 from detkit.evaluation.oriented import corners_of_predictions, corners_of_truth
 from detkit.evaluation.protocols import Protocol
+from detkit.findings import plural
 from detkit.kernels.polygon import cell_iou, hulls, polygon_area
 from detkit.tables import Dataset, Detections, Shapes
 
@@ -186,7 +187,7 @@ def _require_keypoints(table: Dataset | Detections, points: Any, role: str, coun
     wrong = np.flatnonzero(points.lengths() != count)
     if len(wrong):
         raise InputError(
-            f"{len(wrong)} rows of the {role} do not have {count} keypoints (first: row {wrong[0]} with "
+            f"{plural(len(wrong), 'row')} of the {role} without {count} keypoints (first: row {wrong[0]} with "
             f"{points.lengths()[wrong[0]]})",
             path=path,
             hint="give as many `--sigmas` as there are keypoints",

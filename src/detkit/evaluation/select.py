@@ -11,7 +11,7 @@ import numpy as np
 from detkit.errors import UsageError
 from detkit.evaluation.align import Aligned
 from detkit.evaluation.images import file_stem
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.tables import Categories, Dataset, freeze
 
 __all__ = ["find_classes", "find_images", "ignore_classes", "keep_classes"]
@@ -157,7 +157,8 @@ def ignore_classes(aligned: Aligned, places: Sequence[int]) -> Aligned:
     )
     table = table.take(np.argsort(table.image_index, kind="stable"))
     names = examples([truth.categories.names[p] for p in places])
-    finding = Finding("DK707", f"{len(regions)} boxes of {names} are regions to ignore", count=len(regions))
+    said = plural(len(regions), f"box of {names} is a region", f"boxes of {names} are regions")
+    finding = Finding("DK707", f"{said} to ignore", count=len(regions))
     changed = replace(
         aligned, truth=replace(truth, annotations=table), detections=kept, findings=(*aligned.findings, finding)
     )

@@ -23,6 +23,7 @@ from detkit.evaluation.outcomes import Outcomes, outcomes_of
 from detkit.evaluation.protocols import Metric, Protocol
 from detkit.evaluation.replicates import Resampler, bootstrap_draw, permutation_draw, repeat
 from detkit.evaluation.result import Evaluation, metric_rows
+from detkit.findings import plural
 
 __all__ = [
     "ClassIntervals",
@@ -327,7 +328,7 @@ def group_places(result: Evaluation, groups: Sequence[Any] | None) -> NDArray[np
         return None
     images = result.truth.images
     if len(groups) != len(images):
-        raise UsageError(f"{len(groups)} groups for {len(images)} images, expected one for each")
+        raise UsageError(f"{plural(len(groups), 'group')} for {plural(len(images), 'image')}, expected one for each")
     places: dict[Any, int] = {}
     found = np.array([places.setdefault(group, len(places)) for group in groups], dtype=np.int64)
     return found[result.scored.layout.images]

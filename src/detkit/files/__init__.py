@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from detkit.errors import OutputError
-from detkit.files._leftovers import sweep, temporary_beside
+from detkit.files._leftovers import aside_of, sweep, temporary_beside
 from detkit.files._reading import (
     each_file,
     open_regular,
@@ -42,6 +43,8 @@ __all__ = [
 
 #: Every folder detkit writes holds this file: only such a folder is ever replaced.
 FOLDER_MARK = "detkit.json"
+#: Runs that may put a folder into the same place while one run tries to.
+_MOST_RIVALS = 100
 
 
 def is_stream(target: str | Path) -> bool:
@@ -147,8 +150,8 @@ def atomic_file(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+    except (OSError, OutputError) as error:
+        raise _unwritten(target, temporary, error) from error
     finally:
         temporary.unlink(missing_ok=True)
         _remove_empty(made)
@@ -195,9 +198,9 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
     made = _missing_folders(Path(target))
     sweep(Path(target))
     target = check_target(target, overwrite=overwrite)
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
+    if not _is_folder_or_nothing(target):
         raise OutputError(f"{target}: is a file or a link, a folder was expected")
-    if target.is_dir() and any(target.iterdir()) and not (target / FOLDER_MARK).is_file():
+    if _is_foreign(target):
         raise OutputError(
             f"{target}: this folder was not written by detkit (it has no `{FOLDER_MARK}`) and is not replaced",
             hint="choose a new folder",
@@ -208,18 +211,53 @@ def atomic_folder(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
         temporary.mkdir(mode=0o700)
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        if target.exists():
-            aside = temporary.with_suffix(".old")
-            target.replace(aside)
-            temporary.replace(target)
-            shutil.rmtree(aside)
-        else:
-            temporary.replace(target)
-    except OSError as error:
-        raise OutputError(f"{target}: cannot be written: {error.strerror or error}") from error
+        _put_folder(temporary, target, overwrite=overwrite)
+    except (OSError, OutputError) as error:
+        raise _unwritten(target, temporary, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _remove_empty(made)
+
+
+def _is_folder_or_nothing(target: Path) -> bool:
+    """A link to a folder is neither; in one look, since another run may be replacing it."""
+    try:
+        return stat.S_ISDIR(os.lstat(target).st_mode)
+    except FileNotFoundError:
+        return True
+
+
+def _is_foreign(folder: Path) -> bool:
+    """Whether a folder holds something, and not the mark of detkit's own; in one look, as in the function above."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - names alone are wanted
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return bool(names) and FOLDER_MARK not in names
+
+
+def _put_folder(temporary: Path, target: Path, *, overwrite: bool) -> None:
+    """Move a finished folder into place; one that stands there is set aside first and deleted after.
+
+    Another run may put its own there at any moment: with `overwrite` the last to finish stays, whole.
+    """
+    for _ in range(_MOST_RIVALS):
+        refuse_existing(target, overwrite=overwrite)
+        aside = aside_of(target)
+        with contextlib.suppress(FileNotFoundError):
+            target.replace(aside)
+        try:
+            temporary.replace(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                with contextlib.suppress(OSError):
+                    aside.replace(target)
+                raise
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            shutil.rmtree(aside, ignore_errors=True)
+            return
+    raise OutputError(f"{target}: other runs write here at the same time", hint="wait for them, or choose another name")
 
 
 @contextmanager
@@ -243,9 +281,20 @@ def scratch_folder(target: str | Path) -> Iterator[Path]:
         folder.mkdir(mode=0o700)
         yield folder
     except OSError as error:
-        raise OutputError(f"{error.filename or folder}: cannot be written: {error.strerror or error}") from error
+        inside = error.filename is None or Path(os.fsdecode(error.filename)).is_relative_to(folder)
+        raise _unwritten(target if inside else Path(os.fsdecode(error.filename)), folder, error) from error
+    except OutputError as error:
+        raise _unwritten(target, folder, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unwritten(target: str | Path, temporary: Path, error: OSError | OutputError) -> OutputError:
+    """An error in the user's words: temporary names are none of them."""
+    if isinstance(error, OutputError):
+        return OutputError(error.message.replace(str(temporary), str(target)), hint=error.hint)
+    reason = str(error.strerror or error).replace(str(temporary), str(target))
+    return OutputError(f"{target}: cannot be written: {reason}")
 
 
 def _missing_folders(target: Path) -> list[Path]:

@@ -12,12 +12,31 @@ import socket
 from functools import cache, partial
 from pathlib import Path
 
-__all__ = ["sweep", "temporary_beside"]
+__all__ = ["aside_of", "sweep", "temporary_beside"]
+
+
+#: A temporary name, and in it the name of its target.
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}-\d+-[0-9a-f]{8}\.tmp")
 
 
 def temporary_beside(target: Path) -> Path:
-    """A name beside a target that says which process it belongs to."""
-    return target.with_name(f".{target.name[:80]}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    """A name beside a target that says which process it belongs to.
+
+    Beside a temporary one, as a writer inside the block of another asks for, it is one more of the same target: the
+    sweep of that target finds both.
+    """
+    within = _TEMPORARY.fullmatch(target.name)
+    name = within[1] if within else target.name
+    return target.with_name(f".{name[:80]}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def aside_of(target: Path) -> Path:
+    """A name for what stands at a target and is about to be replaced: `.old` is put back if the process is killed.
+
+    What stands at a temporary name is nothing to go back to, and is `.tmp` itself.
+    """
+    beside = temporary_beside(target)
+    return beside if _TEMPORARY.fullmatch(target.name) else beside.with_suffix(".old")
 
 
 @cache

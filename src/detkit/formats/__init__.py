@@ -6,7 +6,8 @@ read as one or the other by the caller's wish, never by guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit import files, registry
+from detkit import files
 from detkit.errors import DetkitError, InputError, UsageError
 from detkit.findings import Finding, Loss
-from detkit.formats._archive import broken_start, existing, opened
+from detkit.formats._archive import existing, opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._images import parse_image_sizes
 from detkit.formats._loss import generic_losses
-from detkit.formats._writing import kept_rows
+from detkit.formats._members import capabilities, function, module, names
+from detkit.formats._recognition import detect, fits
+from detkit.formats._writing import kept_rows, prepared
 from detkit.tables import Categories, Dataset, Detections, Images
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "can_stream",
     "capabilities",
     "detect",
+    "fits",
     "format_of_target",
     "names",
     "parse_image_sizes",
@@ -46,92 +50,6 @@ __all__ = [
     "write_detections",
     "written_rows",
 ]
-
-_ROOM = "detkit.formats"
-_FUNCTIONS = {
-    ("dataset", "read"): "read",
-    ("dataset", "write"): "write",
-    ("detections", "read"): "read_detections",
-    ("detections", "write"): "write_detections",
-}
-
-
-def names(kind: Kind | None = None, action: str = "read") -> tuple[str, ...]:
-    """Names of all formats, or of those that can `read` or `write` one kind of table.
-
-    Parameters
-    ----------
-    kind : {"dataset", "detections"}, optional
-    action : {"read", "write"}
-
-    Returns
-    -------
-    tuple of str
-    """
-    known = registry.names(_ROOM)
-    if kind is None:
-        return known
-    return tuple(n for n in known if hasattr(registry.load(_ROOM, n), _FUNCTIONS[kind, action]))
-
-
-def capabilities(name: str) -> Capabilities:
-    """What a format can hold."""
-    held: Capabilities = registry.load(_ROOM, name).CAPABILITIES
-    return held
-
-
-def detect(path: str | Path, kind: Kind) -> str:
-    """Name of the one format whose content this is.
-
-    Parameters
-    ----------
-    path : path-like
-        File or folder.
-    kind : {"dataset", "detections"}
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        Missing or unreadable path, no format or several; the message says what each one lacked.
-    """
-    path = existing(path)
-    with opened(path) as place:
-        probes = {name: _probe(name, place, kind) for name in names(kind)}
-    found = [name for name, probe in probes.items() if probe.matches]
-    if len(found) == 1:
-        return found[0]
-    what = "labelled dataset" if kind == "dataset" else "predictions"
-    flag = "--from (or --truth-format)" if kind == "dataset" else "--from (or --predictions-format)"
-    reasons = "\n".join(f"  {name}: {probe.why}" for name, probe in probes.items())
-    if found:
-        raise InputError(
-            f"several formats fit as {what}: {', '.join(found)}\n{reasons}", path=path, hint=f"name one with {flag}"
-        )
-    broken = broken_start(path)
-    if broken is not None:
-        raise InputError(broken, path=path)
-    raise InputError(f"not recognised as {what} of any known format\n{reasons}", path=path)
-
-
-def fits(path: str | Path, kind: Kind, name: str) -> bool:
-    """Whether a path is recognised as this one format; the others are not asked."""
-    with opened(existing(path)) as place:
-        return _probe(name, place, kind).matches
-
-
-def _probe(name: str, place: Path, kind: Kind) -> Probe:
-    """What a format says of a path; what it cannot even look into is not its own."""
-    try:
-        probe: Probe = registry.load(_ROOM, name).detect(place, kind)
-    except InputError as error:
-        return Probe(False, str(error).splitlines()[0])
-    except OSError as error:
-        return Probe(False, f"{error.filename or place}: cannot be read: {error.strerror or error}")
-    return probe
 
 
 def read_dataset(path: str | Path, format: str = "auto", options: ReadOptions | None = None) -> Dataset:
@@ -170,7 +88,7 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     """Class names in the order of their numbers, from a text, YAML or JSON file."""
     from detkit.formats._names import read_names as read
 
-    found = read(existing(path))
+    found = read(existing(path, hint="give a file with one name a line"))
     if not found:
         raise InputError("holds no class names, expected one a line", path=path)
     return found
@@ -227,14 +145,14 @@ def require(name: str) -> None:
     ------
     MissingExtraError
     """
-    check = getattr(registry.load(_ROOM, name), "require", None)
+    check = getattr(module(name), "require", None)
     if check is not None:
         check()
 
 
 def can_stream(name: str) -> bool:
     """Whether a format writes predictions as they come, without all of them in memory."""
-    return hasattr(registry.load(_ROOM, name), "stream_detections")
+    return hasattr(module(name), "stream_detections")
 
 
 def stream_detections(
@@ -272,11 +190,11 @@ def stream_detections(
     -------
     list of Loss
     """
-    module = registry.load(_ROOM, format)
-    is_file = Path(target).suffix.lower() in module.CAPABILITIES.file_suffixes
+    writer = module(format)
+    is_file = Path(target).suffix.lower() in writer.CAPABILITIES.file_suffixes
     manager = files.atomic_file if is_file else files.atomic_folder
-    with manager(target, overwrite=overwrite) as place:
-        losses: list[Loss] = module.stream_detections(
+    with manager(target, overwrite=overwrite) as place, _unicode_only(format):
+        losses: list[Loss] = writer.stream_detections(
             batches, place, images=images, categories=categories, counts=counts, columns=columns, rows=rows
         )
         return losses
@@ -318,7 +236,7 @@ def written_rows(table: Dataset | Detections, format: str, options: WriteOptions
 def _write(
     table: Any, target: str | Path, name: str, kind: Kind, options: WriteOptions | None, overwrite: bool, dry_run: bool
 ) -> list[Loss]:
-    write = _function(name, kind, "write")
+    write = function(name, kind, "write")
     holds = capabilities(name)
     options = options or WriteOptions()
     if options.place_images is None:
@@ -332,10 +250,7 @@ def _write(
             hint=f"end the name in {' or '.join(holds.file_suffixes)}",
         )
     losses = generic_losses(table, holds, options, one_file=is_file)
-    keep = kept_rows(table, holds, options)
-    if not keep.all():
-        # What the options leave out never reaches a writer, so that none can forget to.
-        table = table.take_rows(np.flatnonzero(keep)) if isinstance(table, Dataset) else table.take(keep)
+    table = prepared(table, holds, options)
     if dry_run:
         import tempfile
 
@@ -343,19 +258,24 @@ def _write(
             place = Path(scratch) / target.name
             if not is_file:
                 place.mkdir()
-            return [*losses, *write(table, place, replace(options, place_images="leave"))]
+            with _unicode_only(name):
+                return [*losses, *write(table, place, replace(options, place_images="leave"))]
     manager = files.atomic_file if is_file else files.atomic_folder
-    with manager(target, overwrite=overwrite) as place:
+    with manager(target, overwrite=overwrite) as place, _unicode_only(name):
         return [*losses, *write(table, place, options)]
 
 
-def _function(name: str, kind: Kind, action: str) -> Callable[..., Any]:
-    module = registry.load(_ROOM, name)
-    function = getattr(module, _FUNCTIONS[kind, action], None)
-    if function is None:
-        able = ", ".join(names(kind, action))
-        raise UsageError(f"format `{name}` does not {action} {kind}; those that do: {able}")
-    return function  # type: ignore[no-any-return]
+@contextmanager
+def _unicode_only(format: str) -> Iterator[None]:
+    """Say of a text that has no UTF-8, as an escape in JSON or the bytes of a file name may give, that it has none."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        shown = ascii(error.object[max(0, error.start - 20) : error.end + 20])
+        raise InputError(
+            f"the text {shown} has a part that is no Unicode character, and `{format}` is written in UTF-8",
+            hint="rename the image or the class, or write COCO, which keeps such a text",
+        ) from error
 
 
 def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None) -> Any:
@@ -366,7 +286,9 @@ def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None
         inside, outside = str(place), str(path)
         try:
             name = detect(place, kind) if format == "auto" else format
-            table = _function(name, kind, "read")(place, options or ReadOptions())
+            # Numbers near the end of the floats may overflow: readers look at the results, not at warnings.
+            with np.errstate(over="ignore", invalid="ignore"):
+                table = function(name, kind, "read")(place, options or ReadOptions())
         except DetkitError as error:
             if inside != outside:
                 error.message = error.message.replace(inside, outside)

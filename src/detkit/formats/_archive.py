@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from detkit.errors import InputError
+from detkit.findings import plural
 from detkit.formats._coco_bytes import contents, is_compressed, plain_name
 from detkit.formats._images import is_inside
 from detkit.formats._unpacked import remember
@@ -109,11 +110,13 @@ def _check_names(path: Path, names: list[str]) -> None:
 def _check_size(path: Path, files: int, total: int) -> None:
     allowed = min(_LIMIT_BYTES, max(2**30, path.stat().st_size * _LIMIT_RATIO))
     if total > allowed or files > _LIMIT_FILES:
-        raise InputError(f"unpacks to {total} bytes in {files} files, more than is taken for sane", path=path)
+        raise InputError(
+            f"unpacks to {plural(total, 'byte')} in {plural(files, 'file')}, more than is taken for sane", path=path
+        )
 
 
-def existing(path: str | Path) -> Path:
-    """The path, once it is known to be a file or folder that can be read.
+def existing(path: str | Path, hint: str | None = None) -> Path:
+    """The path, once it is known to be a file or folder that can be read; the hint is for one that is not there.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def existing(path: str | Path) -> Path:
     path = Path(path)
     try:
         if not path.exists():
-            raise InputError("no such file or folder", path=path)
+            raise InputError("no such file or folder", path=path, hint=hint)
         if not (path.is_dir() or path.is_file()):
             raise InputError("neither a file nor a folder", path=path)
         if path.is_file():

@@ -15,6 +15,7 @@ from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.findings import Finding
 from detkit.formats._coco_json import decode, not_finite_finding, read_document
+from detkit.formats._json_file import as_number
 
 __all__ = ["FrameFile", "json_files", "probe_file", "read_file", "split_of"]
 
@@ -148,7 +149,7 @@ def _is_frame(frame: Any) -> bool:
 def _labels(frame: Mapping[str, Any], *, every: bool = False) -> list[Any]:
     labels = list(frame.get("labels") or [])
     for inner in frame.get("frames") or []:
-        labels += inner.get("objects") or []
+        labels += _objects_of(inner)
     return labels if every else [label for label in labels if isinstance(label, Mapping)]
 
 
@@ -201,12 +202,25 @@ def _is_named(frame: Any) -> bool:
     )
 
 
+def _objects_of(inner: Mapping[str, Any]) -> list[Any]:
+    objects = inner.get("objects")
+    return objects if isinstance(objects, list) else []
+
+
+def size_of(stated: Any) -> tuple[float, float] | None:
+    """Width and height of an object that states both as numbers above zero."""
+    if not isinstance(stated, Mapping):
+        return None
+    width, height = as_number(stated.get("width")), as_number(stated.get("height"))
+    return (width, height) if width and height and width > 0 and height > 0 else None
+
+
 def _flat(frame: Mapping[str, Any]) -> Mapping[str, Any]:
     """A frame with `labels`: the first release has them as `frames[].objects`."""
     inner = frame.get("frames")
     if not isinstance(inner, list):
         return frame
-    objects = [label for f in inner if isinstance(f, Mapping) for label in f.get("objects") or []]
+    objects = [label for f in inner if isinstance(f, Mapping) for label in _objects_of(f)]
     stamps = [f["timestamp"] for f in inner if isinstance(f, Mapping) and "timestamp" in f]
     rest = {k: v for k, v in frame.items() if k != "frames"}
     return {**rest, **({"timestamp": stamps[0]} if stamps else {}), "labels": [*(frame.get("labels") or []), *objects]}
@@ -215,11 +229,7 @@ def _flat(frame: Mapping[str, Any]) -> Mapping[str, Any]:
 def _read_config(config: Any, file: FrameFile) -> None:
     if not isinstance(config, Mapping):
         return
-    size = config.get("imageSize")
-    if isinstance(size, Mapping):
-        width, height = size.get("width"), size.get("height")
-        if isinstance(width, (int, float)) and isinstance(height, (int, float)) and width > 0 and height > 0:
-            file.size = (float(width), float(height))
+    file.size = size_of(config.get("imageSize"))
     file.categories = dict(_leaves(config.get("categories")))
     rest = {k: v for k, v in config.items() if k not in ("imageSize", "categories")}
     if rest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,9 +15,11 @@ from detkit import files, masks
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
-from detkit.formats._bdd100k_frames import FrameFile, json_files, probe_file, read_file, split_of
-from detkit.formats._beside import build_images, load_beside
+from detkit.formats._bdd100k_frames import FrameFile, json_files, probe_file, read_file, size_of, split_of
+from detkit.formats._beside import build_images, load_beside, suspects
 from detkit.formats._images import SUFFIXES
+from detkit.formats._json_file import as_number, as_numbers
+from detkit.formats._object_columns import object_column
 from detkit.formats._voc_numbers import difference
 from detkit.formats._yolo_sidecar import Sidecar
 from detkit.tables import Categories, Dataset, Detections, Shapes, Source, freeze, id_array
@@ -90,12 +93,14 @@ def read_dataset(path: Path, options: ReadOptions) -> Dataset:
     attributes, crowd, ignored = _attributes(rows)
     splits = {name: freeze(np.array(sorted(m), np.int64)) for name, m in rows.members.items() if name != "unassigned"}
     shapes = Shapes.from_rows(rows.outlines) if any(o is not None for o in rows.outlines) else None
+    xywh = _boxes(rows, options)
+    notes += suspects(path, xywh)
     return Dataset.build(
         images,
         categories,
         image_index=rows.image_index,
         category_index=[position[name] for name in rows.categories],
-        xywh=_boxes(rows, options),
+        xywh=xywh,
         is_crowd=crowd,
         is_ignored=ignored,
         ids=_ids(rows),
@@ -150,7 +155,7 @@ def _add_frame(rows: _Rows, name: str, size: tuple[float, float] | None) -> int:
 
 def _collect(part: FrameFile, rows: _Rows, options: ReadOptions) -> None:
     for index, frame in zip(part.rows, part.frames, strict=True):
-        position = _add_frame(rows, _name_of(frame), _size_of(frame) or part.size)
+        position = _add_frame(rows, _name_of(frame), size_of(frame.get("size")) or part.size)
         if part.split:
             rows.members.setdefault(part.split, {})[position] = None
         own = {k: v for k, v in frame.items() if k not in FRAME_FIELDS}
@@ -160,21 +165,19 @@ def _collect(part: FrameFile, rows: _Rows, options: ReadOptions) -> None:
             _add_label(label, position, f"frames[{index}].labels[{number}]", part, rows, options)
 
 
-def _size_of(frame: Mapping[str, Any]) -> tuple[float, float] | None:
-    size = frame.get("size")
-    if not isinstance(size, Mapping):
-        return None
-    width, height = size.get("width"), size.get("height")
-    if isinstance(width, (int, float)) and isinstance(height, (int, float)) and width > 0 and height > 0:
-        return float(width), float(height)
-    return None
-
-
 def _add_label(label: Any, image: int, place: str, part: FrameFile, rows: _Rows, options: ReadOptions) -> None:
     if not isinstance(label, Mapping) or not isinstance(label.get("category"), str) or not label["category"]:
         _reject(rows, part, place, "expected an object with a `category`")
         return
-    outline, box = _outline(label, rows), label.get("box2d")
+    problem, box = _mask_problem(label.get("rle")), label.get("box2d")
+    if problem is not None and box is None:
+        _reject(rows, part, f"{place}.rle", problem)
+        return
+    if problem is not None:
+        message = f"{place}.rle: {problem}; the box is kept without it"
+        rows.findings.append(Finding("DK215", message, file=str(part.path)))
+        label = {name: value for name, value in label.items() if name != "rle"}
+    outline = _outline(label, rows)
     if box is not None:
         corners = _numbers(box)
         if corners is None:
@@ -186,9 +189,9 @@ def _add_label(label: Any, image: int, place: str, part: FrameFile, rows: _Rows,
     else:
         rows.no_place += not label.get("poly2d")
         return
-    score = label.get("score")
-    if "score" in label and not (isinstance(score, (int, float)) and np.isfinite(score)):
-        _reject(rows, part, f"{place}.score", f"found {score!r}, expected a finite number")
+    score = as_number(label.get("score", 1.0))
+    if score is None:
+        _reject(rows, part, f"{place}.score", f"found {str(label['score'])[:60]}, expected a finite number")
         return
     row = len(rows.image_index)
     own = {k: v for k, v in label.items() if k not in LABEL_FIELDS}
@@ -199,7 +202,7 @@ def _add_label(label: Any, image: int, place: str, part: FrameFile, rows: _Rows,
     rows.corners.append(corners)
     rows.outlines.append(outline)
     rows.ids.append(label.get("id"))
-    rows.scores.append(1.0 if score is None else float(score))
+    rows.scores.append(score)
     stated = label.get("attributes")
     rows.attributes.append(stated if isinstance(stated, Mapping) else {})
 
@@ -211,16 +214,27 @@ def _reject(rows: _Rows, part: FrameFile, place: str, message: str) -> None:
 def _numbers(box: Any) -> list[float] | None:
     if not isinstance(box, Mapping):
         return None
-    values = [box.get(name) for name in _CORNERS]
-    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in values):
+    corners = as_numbers([box.get(name) for name in _CORNERS])
+    # Corners may be finite and further apart than a number can say.
+    if corners is None or not all(map(math.isfinite, (corners[2] - corners[0], corners[3] - corners[1]))):
         return None
-    return [float(v) for v in values if v is not None]
+    return corners
+
+
+def _mask_problem(rle: Any) -> str | None:
+    """What keeps a stated mask from being one, None without one."""
+    if rle is None:
+        return None
+    problem = masks.problem_of(rle) if isinstance(rle, Mapping) else "not an object"
+    if problem is None and isinstance(rle["counts"], (str, bytes)) and not masks.valid_rles([rle])[0]:
+        problem = "run lengths that do not add up to height times width"
+    return problem
 
 
 def _outline(label: Mapping[str, Any], rows: _Rows) -> Any:
     """Rings or a mask of a label; lines that are not closed, and curves, are counted and left out."""
     rle = label.get("rle")
-    if isinstance(rle, Mapping) and masks.problem_of(rle) is None:
+    if isinstance(rle, Mapping):
         return dict(rle)
     polygons = label.get("poly2d")
     if not isinstance(polygons, list) or not polygons:
@@ -303,11 +317,7 @@ def _attributes(rows: _Rows) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]
         for name in ("crowd", "ignored")
     }
     names = dict.fromkeys(name for stated in rows.attributes for name in stated if name not in flags)
-    columns: dict[str, NDArray[Any]] = {}
-    for name in names:
-        column = np.empty(len(rows.attributes), dtype=object)
-        column[:] = [stated.get(name) for stated in rows.attributes]
-        columns[name] = column
+    columns = {name: object_column([stated.get(name) for stated in rows.attributes]) for name in names}
     return columns, flags["crowd"], flags["ignored"]
 
 
@@ -364,15 +374,14 @@ def read_detections(path: Path, options: ReadOptions) -> Detections:
     categories, position = _categories([part], rows, Sidecar(found[0].parent))
     shapes = Shapes.from_rows(rows.outlines) if any(o is not None for o in rows.outlines) else None
     score = np.array(rows.scores, np.float64)
-    odd = int(np.count_nonzero(~((score >= 0) & (score <= 1))))
-    if odd:
-        notes.append(Finding("DK708", "scores outside 0 to 1; kept", file=str(path), count=odd))
+    xywh = _boxes(rows, options)
+    notes += suspects(path, xywh, score)
     return Detections.build(
         images,
         categories,
         image_index=rows.image_index,
         category_index=[position[name] for name in rows.categories],
-        xywh=_boxes(rows, options),
+        xywh=xywh,
         score=score,
         shapes=shapes if options.with_shapes else None,
         source=Source(str(path), "bdd100k", files.sha256_of(found)),

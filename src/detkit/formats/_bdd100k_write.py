@@ -13,9 +13,11 @@ from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._bdd100k_read import FRAME_FIELDS, LABEL_FIELDS
-from detkit.formats._beside import left_out, pixels_required, unique_names, write_beside
+from detkit.formats._beside import unique_names, write_beside
 from detkit.formats._coco_write import encode
 from detkit.formats._images import is_inside, place
+from detkit.formats._text_folder import split_parts
+from detkit.formats._writing import require_pixels
 from detkit.tables import Categories, Dataset, Detections, Shapes
 
 __all__ = ["write_dataset", "write_detections"]
@@ -39,35 +41,22 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
     InputError
         Shares of images of unknown size, two images or two classes with one name.
     """
-    pixels_required(dataset.units, "bdd100k")
+    require_pixels(dataset, "BDD100K")
     _check_classes(dataset.categories)
-    dataset = left_out(dataset, shapes=options.shapes)
     names = unique_names(dataset.images)
-    everything = np.arange(len(names))
-    splits: dict[str, Any] = dict(dataset.splits)
-    taken = np.full(len(names), -1, np.int64)
-    several = 0
-    for number, members in enumerate(splits.values()):
-        several += int(np.count_nonzero(taken[members] >= 0))
-        taken[members] = np.where(taken[members] < 0, number, taken[members])
-    parts = {name: np.flatnonzero(taken == number) for number, name in enumerate(splits)} or {"": everything}
-    if splits and (taken < 0).any():
-        parts["unassigned"] = np.flatnonzero(taken < 0)
+    parts, losses = split_parts(dataset)
     folder = target / "labels"
     folder.mkdir()
     frames = _Frames(dataset, names, options)
     for split, positions in parts.items():
-        if "/" in split or "\\" in split or "\0" in split:
-            raise InputError(f"split name {split!r} cannot be used as a file name")
         file = folder / (f"det_{split}.json" if split else "det.json")
-        _write(file, frames.of(positions.tolist()), dataset.categories, dataset.info)
+        _write(file, frames.of(positions), dataset.categories, dataset.info)
     write_beside(target, "bdd100k", "dataset", dataset.images, dataset.categories)
-    losses = [Loss("images in several splits", "kept in the first one", several)] if several else []
     mode = options.place_images or "leave"
     pairs = [
         (i, target / "images" / split / names[i])
         for split, positions in parts.items()
-        for i in positions.tolist()
+        for i in positions
         if is_inside(names[i])
     ]
     missing = place(dataset.images, pairs, mode) if mode != "leave" else 0
@@ -177,11 +166,8 @@ def write_detections(detections: Detections, target: Path, options: WriteOptions
     -------
     list of Loss
     """
-    pixels_required(detections.units, "bdd100k")
+    require_pixels(detections, "BDD100K")
     _check_classes(detections.categories)
-    if options.shapes == "drop" and detections.shapes is not None:
-        kind = detections.shapes.kind
-        detections = detections.take(~((kind == Shapes.RLE) | (detections.shapes.rings.lengths() > 0)))
     names = unique_names(detections.images)
     boxes = _corners(detections.xywh, options.voc_offset)
     score, category = detections.score.tolist(), detections.category_index.tolist()

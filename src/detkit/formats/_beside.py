@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from detkit import boxes
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.formats._base import ReadOptions
 from detkit.formats._images import ImageFinder, displayed_sizes
 from detkit.formats._voc_sizes import ImageLookup
 from detkit.formats._yolo_sidecar import Sidecar, load_sidecar, write_images_table, write_manifest
-from detkit.tables import Categories, Dataset, Images, Shapes, Units, id_array
+from detkit.tables import Categories, Images, Units, id_array
 
 __all__ = [
     "build_images",
-    "left_out",
     "load_beside",
     "pixels_or_shares",
-    "pixels_required",
     "sizes_required",
+    "suspects",
     "unique_names",
     "write_beside",
 ]
@@ -203,13 +201,24 @@ def pixels_or_shares(
     return boxes.denormalise(xywh, images.sizes[image_index]), "pixels"
 
 
-def pixels_required(units: Units, format: str) -> None:
-    """Raise where a table's coordinates are shares of images of unknown size."""
-    if units != "pixels":
-        raise InputError(
-            f"coordinates are shares of the image and image sizes are unknown; `{format}` holds pixels",
-            hint="give the sizes with `--image-sizes FILE` or `--images DIR`",
-        )
+def suspects(path: Path, xywh: NDArray[np.float64], score: NDArray[np.float64] | None = None) -> list[Finding]:
+    """What is said of scores outside 0 to 1 and of boxes without width or height; both are kept.
+
+    Parameters
+    ----------
+    path : Path
+        For the findings.
+    xywh : (N, 4) float64
+    score : (N,) float64, optional
+    """
+    findings = []
+    odd = 0 if score is None else int(np.count_nonzero(~((score >= 0) & (score <= 1))))
+    if odd:
+        findings.append(Finding("DK708", "scores outside 0 to 1; kept", file=str(path), count=odd))
+    flat = int(np.count_nonzero((xywh[:, 2:] <= 0).any(axis=1)))
+    if flat:
+        findings.append(Finding("DK201", "boxes without positive width and height; kept", file=str(path), count=flat))
+    return findings
 
 
 def sizes_required(images: Images, used: NDArray[np.int64], format: str) -> None:
@@ -227,36 +236,6 @@ def sizes_required(images: Images, used: NDArray[np.int64], format: str) -> None
     if unknown:
         shown = examples([images.file_names[i] or str(images.ids[i]) for i in unknown])
         raise InputError(
-            f"the size of {len(unknown)} images is unknown, and `{format}` needs it: {shown}",
+            f"the size of {plural(len(unknown), 'image')} is unknown, and `{format}` needs it: {shown}",
             hint="give the images with `--images DIR`, or the sizes with `--image-sizes FILE`",
         )
-
-
-def left_out(
-    dataset: Dataset, *, crowds: str = "keep", ignored: str = "keep", shapes: str = "keep", boxes_only: bool = True
-) -> Dataset:
-    """The dataset without the rows that the options leave out; with `crowds="difficult"` crowds become ignored.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    crowds, ignored, shapes : str
-        As in `WriteOptions`.
-    boxes_only : bool
-        Whether the format has no outlines, so that `shapes="keep"` keeps the boxes.
-
-    Returns
-    -------
-    Dataset
-    """
-    rows = dataset.annotations
-    drop = np.zeros(len(rows), np.bool_)
-    if crowds == "drop":
-        drop |= rows.is_crowd
-    if ignored == "drop":
-        drop |= rows.is_ignored
-    if shapes == "drop" and rows.shapes is not None:
-        drop |= (rows.shapes.kind == Shapes.RLE) | (rows.shapes.rings.lengths() > 0)
-    if crowds == "difficult" and rows.is_crowd.any():
-        dataset = replace(dataset, annotations=replace(rows, is_ignored=rows.is_ignored | rows.is_crowd))
-    return dataset.take_rows(np.flatnonzero(~drop)) if drop.any() else dataset

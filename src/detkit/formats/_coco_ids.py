@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.formats._object_columns import object_column
+
 __all__ = ["duplicates", "first_seen", "id_column", "positions"]
 
 
@@ -17,9 +19,7 @@ def id_column(values: list[Any]) -> NDArray[Any]:
             return np.array(values, dtype=np.int64)
         except OverflowError:
             pass
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out
+    return object_column(values)
 
 
 def positions(keys: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.int64]:

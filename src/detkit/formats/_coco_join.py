@@ -16,6 +16,7 @@ from detkit.formats._coco_files import SplitFile, find_images
 from detkit.formats._coco_rows import duplicates, id_column
 from detkit.formats._coco_truth import Part
 from detkit.formats._images import displayed_sizes
+from detkit.formats._object_columns import object_column
 from detkit.tables import Categories, Dataset, Images, Ragged, Shapes
 
 __all__ = ["join"]
@@ -289,9 +290,7 @@ def _typed(values: list[Any], kind: str) -> NDArray[Any]:
             )
         except OverflowError:
             pass
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out
+    return object_column(values)
 
 
 def single(path: Path, split: str) -> SplitFile:

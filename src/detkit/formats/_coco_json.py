@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from detkit.errors import InputError
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.formats._coco_bytes import contents, head_of
 
 __all__ = [
@@ -149,7 +149,8 @@ def _decode_patiently(document: Document) -> tuple[Any, int]:
 
 def not_finite_finding(count: int, path: Path) -> list[Finding]:
     """What is said of a file with `NaN` tokens, over the unusable rows that they make."""
-    message = f"{count} values are `NaN` or `Infinity`, which JSON does not know; in unknown fields they become null"
+    counted = plural(count, "value is", "values are")
+    message = f"{counted} `NaN` or `Infinity`, which JSON does not know; in unknown fields they become null"
     return [Finding("DK106", message, file=str(path), count=count)] if count else []
 
 

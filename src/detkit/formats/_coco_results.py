@@ -42,10 +42,10 @@ def read_results(path: Path, options: ReadOptions) -> Detections:
 
 def _read(path: Path, options: ReadOptions) -> Detections:
     text = contents(path)
-    if not options.with_extra:
-        scanned = scan_results(text, str(path), options.jobs, with_shapes=options.with_shapes)
-        if scanned is not None:
-            return _build(scanned, scanned.stated_by(), {}, options)
+    wanted = {"with_shapes": options.with_shapes, "with_extra": options.with_extra}
+    scanned = scan_results(text, str(path), options.jobs, **wanted)
+    if scanned is not None:
+        return _build(scanned, scanned.stated_by(), {}, options)
     document = read_document(path, text)
     del text
     content, not_finite = decode(document, None if options.with_extra else results_decoder(options.with_shapes))
@@ -95,6 +95,11 @@ def _build(rows: Rows, by: str, whole: dict[str, Any], options: ReadOptions) -> 
         first = int(kept[np.flatnonzero(outside)[0]])
         message = f"scores outside [0, 1], first {rows.place(first, 'score')}; kept"
         rows.note("DK708", message, int(outside.sum()), row=first)
+    flat = np.flatnonzero((xywh[some, 2:] <= 0).any(axis=1))
+    if by == "bbox" and len(flat):
+        first = int(kept[flat[0]])
+        message = f"boxes without positive width and height, first {rows.place(first, 'bbox')}; kept"
+        rows.note("DK201", message, len(flat), row=first)
     return Detections.build(
         images,
         categories,
@@ -107,7 +112,7 @@ def _build(rows: Rows, by: str, whole: dict[str, Any], options: ReadOptions) -> 
         shapes=shapes,
         keypoints=keypoints,
         has_boxes=by in ("bbox", "none"),
-        extra=_extra(rows, kept) if options.with_extra else {},
+        extra=_extra(rows, kept) if options.with_extra and rows.may_say_more() else {},
         findings=(*findings, *rows.findings()),
     )
 

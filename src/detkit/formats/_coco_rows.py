@@ -74,6 +74,10 @@ class Rows:
         if count:
             self.notes.append(Finding(code, message, file=self.file, count=count, annotation=row))
 
+    def may_say_more(self) -> bool:
+        """Whether records may hold something that no column has."""
+        return True
+
     def holds(self, name: str) -> bool:
         """Whether any record states the field."""
         return any(value is not None for value in self.values(name))

@@ -71,6 +71,10 @@ class ScannedRows(Rows):
         """As `flags`: there are no other values."""
         return self.flags(name)
 
+    def may_say_more(self) -> bool:
+        """Whether records may hold something that no column has."""
+        return not self._layout.is_closed
+
     def holds(self, name: str) -> bool:
         """Whether any record states the field."""
         return bool(self._stated(name).any())
@@ -112,13 +116,15 @@ class ScannedRows(Rows):
 
 @dataclass(frozen=True)
 class ScannedTruth:
-    """Annotations as columns, and the typed record of the file with all but these."""
+    """Annotations as columns, and the file with all but these: a typed record, or a dictionary of all it says."""
 
     rows: ScannedRows
     rest: Any
 
 
-def scan_results(text: Any, file: str, jobs: int, *, with_shapes: bool = False) -> ScannedRows | None:
+def scan_results(
+    text: Any, file: str, jobs: int, *, with_shapes: bool = False, with_extra: bool = False
+) -> ScannedRows | None:
     """The rows of a large and plain results list, None where the library reader is to be asked.
 
     Parameters
@@ -128,6 +134,8 @@ def scan_results(text: Any, file: str, jobs: int, *, with_shapes: bool = False) 
     jobs : int
     with_shapes : bool
         Whether masks and keypoints are wanted; boxes then need not be there.
+    with_extra : bool
+        Whether fields without a column are wanted: only rows that have none are plain then.
     """
     start = _LIST.match(text) if len(text) >= _least(with_shapes) else None
     if start is None:
@@ -136,14 +144,17 @@ def scan_results(text: Any, file: str, jobs: int, *, with_shapes: bool = False) 
 
     ids, numbers = ("image_id", "category_id"), ("score",)
     required = frozenset((*ids, *numbers) if with_shapes else (*ids, *numbers, "bbox"))
-    layout = Layout(ids, numbers, required=required, spans=_SPANS if with_shapes else ())
+    spans = _SPANS if with_shapes else ()
+    layout = Layout(ids, numbers, required=required, spans=spans, is_closed=with_extra)
     columns = scan_rows(text, start.end() - 1, layout, jobs)
     if columns is None or not _END.match(text, columns.end):
         return None
     return _scanned(text, columns, layout, "", file, jobs)
 
 
-def scan_truth(text: Any, file: str, jobs: int, *, with_shapes: bool = False) -> ScannedTruth | None:
+def scan_truth(
+    text: Any, file: str, jobs: int, *, with_shapes: bool = False, with_extra: bool = False
+) -> ScannedTruth | None:
     """The annotations of a large COCO object, where they are plain, and the rest of it; None as in `scan_results`.
 
     The place of the annotations is a guess until the library has read the file with a stand-in there: only where it
@@ -160,7 +171,8 @@ def scan_truth(text: Any, file: str, jobs: int, *, with_shapes: bool = False) ->
     refused = ("is_group_of", "is_oriented")
     ids, spans = (("id", *required, "num_keypoints"), _SPANS) if with_shapes else (("id", *required), ())
     must = frozenset((*required, "bbox"))
-    layout = Layout(ids, ("area",), ("iscrowd", "ignore"), must, refused, spans=spans)
+    flags = ("iscrowd",) if with_extra else ("iscrowd", "ignore")
+    layout = Layout(ids, ("area",), flags, must, refused, spans=spans, is_closed=with_extra)
     columns = scan_rows(text, start.end() - 1, layout, jobs)
     if columns is None:
         return None
@@ -168,13 +180,25 @@ def scan_truth(text: Any, file: str, jobs: int, *, with_shapes: bool = False) ->
     rest = (text[: start.end() - 1] + stand_in + text[columns.end :]).removeprefix(_BOM)
     try:
         rest.decode("utf-8")
-        found = truth_decoder(False).decode(rest)
+        found = msgspec.json.decode(rest) if with_extra else truth_decoder(False).decode(rest)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    if [record.id for record in found.annotations or ()] != [_STAND_IN]:
+    if with_extra:
+        stood_in = isinstance(found, dict) and found.get("annotations") == [{"id": _STAND_IN}]
+    else:
+        stood_in = [record.id for record in found.annotations or ()] == [_STAND_IN]
+    if not stood_in:
         return None
     rows = _scanned(text, columns, layout, "annotations", file, jobs)
-    return None if rows is None else ScannedTruth(rows, found)
+    if rows is None or (with_extra and with_shapes and _has_odd_counts(rows)):
+        return None
+    return ScannedTruth(rows, found)
+
+
+def _has_odd_counts(rows: ScannedRows) -> bool:
+    """Whether a record states a number of keypoints that is none, which is kept as it stands."""
+    _, stated = rows.ids("num_keypoints")
+    return bool((rows.counts("num_keypoints")[stated] < 0).any())
 
 
 def _least(with_shapes: bool) -> int:

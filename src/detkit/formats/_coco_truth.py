@@ -65,11 +65,11 @@ def read_part(path: Any, options: ReadOptions) -> Part:
     """
     text = contents(path)
     rows: Rows | None = None
-    scanned = None
-    if not options.with_extra:
-        scanned = scan_truth(text, str(path), options.jobs, with_shapes=options.with_shapes)
+    wanted = {"with_shapes": options.with_shapes, "with_extra": options.with_extra}
+    scanned = scan_truth(text, str(path), options.jobs, **wanted)
     if scanned is not None:
-        sections, rows, not_finite = _typed_sections(scanned.rest), scanned.rows, 0
+        sections = scanned.rest if options.with_extra else _typed_sections(scanned.rest)
+        rows, not_finite = scanned.rows, 0
     else:
         sections, not_finite = _sections(read_document(path, text), options)
     del text
@@ -128,11 +128,7 @@ def _part(sections: Mapping[str, Any], rows: Rows, path: str, options: ReadOptio
     whole = len(kept) == len(rows)
     columns = columns if whole else {name: values[kept] for name, values in columns.items()}
     findings += [*rows.findings(), *dangling]
-    extra = (
-        _row_extra(rows, kept, mark, columns, options)
-        if options.with_extra
-        else stated_fields(rows, kept, _FLAG_FIELDS)
-    )
+    extra = _row_extra(rows, kept, mark, columns) if options.with_extra else stated_fields(rows, kept, _FLAG_FIELDS)
     return Part(
         path,
         images,
@@ -263,8 +259,10 @@ def _note_values(rows: Rows, columns: dict[str, NDArray[Any]], kept: NDArray[np.
 
 
 def _row_extra(
-    rows: Rows, kept: NDArray[np.int64], mark: Mapping[str, Any], columns: Mapping[str, Any], options: ReadOptions
+    rows: Rows, kept: NDArray[np.int64], mark: Mapping[str, Any], columns: Mapping[str, Any]
 ) -> dict[int, dict[str, Any]]:
+    if not rows.may_say_more():
+        return {}
     known = {*_ROW_FIELDS, *_SHAPE_FIELDS}
     known |= {"ignore"} if mark.get("ignored") else set()
     known |= {"is_oriented"} if mark.get("oriented") else set()

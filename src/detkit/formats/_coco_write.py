@@ -38,8 +38,6 @@ def write_object(
     chosen = np.zeros(len(dataset.images), np.bool_)
     chosen[image_positions] = True
     rows = np.flatnonzero(chosen[table.image_index])
-    if shapes == "drop" and table.shapes is not None:
-        rows = rows[~_outlined(table.shapes)[rows]]
     rows = rows[np.argsort(table.source_row[rows], kind="stable")]
     head = {str(k): v for k, v in dataset.info.items() if k not in ("images", "annotations", "categories", "detkit")}
     mark = _mark(table, shapes)
@@ -298,11 +296,6 @@ def detection_records(
             record["score"] = score
             _add_outline(record, detections.shapes if with_shapes else None, detections.keypoints, row)
             yield {**detections.extra.get(row, {}), **record}
-
-
-def _outlined(shapes: Shapes) -> NDArray[np.bool_]:
-    polygons = (shapes.kind == Shapes.POLYGONS) & (shapes.rings.lengths() > 0)
-    return np.asarray(polygons | (shapes.kind == Shapes.RLE))
 
 
 def _mark(table: Annotations, shapes: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ What is alike in all annotation tools' formats stands here: finding image files,
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from detkit.errors import InputError
 from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
 from detkit.formats._images import ImageFinder, displayed_sizes
+from detkit.formats._object_columns import object_column
 from detkit.formats._voc_classes import case_twins, ordered_names
 from detkit.tables import Categories, Dataset, Detections, Images, Shapes, Source, id_array
 
@@ -134,6 +136,7 @@ class Collector:
         -------
         Dataset
         """
+        self._leave_out_endless()
         images = self._images()
         categories, index = self._categories(stated)
         oriented = [row.is_oriented for row in self.rows]
@@ -162,7 +165,8 @@ class Collector:
             count = len(self.rows) - len(scored)
             message = "objects without a score are no predictions and are left out"
             self.findings.append(Finding("DK109", message, file=str(self.path), count=count))
-        self.rows, self.row_images = [self.rows[i] for i in scored], [self.row_images[i] for i in scored]
+        self._keep_rows(scored)
+        self._leave_out_endless()
         for row in self.rows:
             if not 0 <= row.score <= 1:
                 message = f"score {row.score:g}, expected 0 to 1"
@@ -180,6 +184,18 @@ class Collector:
             source=self._source(),
             findings=(*self.findings, *self._summaries()),
         )
+
+    def _keep_rows(self, kept: Sequence[int]) -> None:
+        self.rows, self.row_images = [self.rows[i] for i in kept], [self.row_images[i] for i in kept]
+
+    def _leave_out_endless(self) -> None:
+        """Leave out boxes whose corners are finite and further apart than a number can say."""
+        boxes = np.array([row.xywh for row in self.rows], np.float64).reshape(-1, 4)
+        endless = ~np.isfinite(boxes).all(axis=1)
+        for i in np.flatnonzero(endless).tolist():
+            self.bad("width and height are not finite", self.path, image=self.names[self.row_images[i]])
+        if endless.any():
+            self._keep_rows(np.flatnonzero(~endless).tolist())
 
     def keep_split(self, split: str | None) -> None:
         """Only the images of one split; None keeps all.
@@ -282,12 +298,16 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
     columns: dict[str, NDArray[Any]] = {}
     for name in dict.fromkeys(key for row in rows for key in row):
         values = [row.get(name) for row in rows]
-        if name in _NUMERIC and all(v is None or isinstance(v, (bool, int, float)) for v in values):
+        if name in _NUMERIC and all(v is None or _is_number(v) for v in values):
             columns[name] = np.array([np.nan if v is None else float(v) for v in values], np.float64)
         else:
-            columns[name] = np.empty(len(rows), dtype=object)
-            columns[name][:] = values
+            columns[name] = object_column(values)
     return columns
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can be; JSON's whole numbers have no end."""
+    return isinstance(value, (bool, int, float)) and not abs(value) > sys.float_info.max
 
 
 def named_like(found: str | None, stated: str) -> str:

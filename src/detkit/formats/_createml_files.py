@@ -11,7 +11,7 @@ import numpy as np
 
 from detkit.errors import InputError
 from detkit.findings import Finding, Loss
-from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
+from detkit.formats._base import Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._collect import Collector, Item
 from detkit.formats._images import is_inside, place
 from detkit.formats._json_file import as_numbers, names_in, read_json, read_many, write_json
@@ -19,7 +19,7 @@ from detkit.formats._labelme_read import json_below
 from detkit.formats._manifest import read_manifest
 from detkit.formats._text_folder import KnownImages, first_splits, write_text_sidecar
 from detkit.formats._voc_names import image_names
-from detkit.formats._writing import kept_rows, plain, require_pixels
+from detkit.formats._writing import plain, require_pixels
 from detkit.tables import Categories, Dataset
 
 __all__ = ["probe", "read_createml", "write_createml"]
@@ -164,7 +164,7 @@ def _warn_of_shares(collected: Collector) -> None:
         collected.findings.append(Finding("DK107", message, file=str(collected.path)))
 
 
-def write_createml(dataset: Dataset, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+def write_createml(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write a JSON file beside the images, in a folder for each split, and what it cannot say.
 
     Parameters
@@ -173,7 +173,6 @@ def write_createml(dataset: Dataset, target: Path, options: WriteOptions, holds:
     target : Path
         An empty folder.
     options : WriteOptions
-    holds : Capabilities
 
     Returns
     -------
@@ -188,14 +187,13 @@ def write_createml(dataset: Dataset, target: Path, options: WriteOptions, holds:
     require_pixels(dataset, "Create ML")
     names, losses = image_names(dataset.images)
     rows = dataset.annotations
-    keep, xywh = kept_rows(dataset, holds, options).tolist(), rows.xywh.tolist()
-    category, offsets = rows.category_index.tolist(), dataset.offsets.tolist()
+    xywh, category, offsets = rows.xywh.tolist(), rows.category_index.tolist(), dataset.offsets.tolist()
     split, doubled = first_splits(dataset)
     files: dict[Path, list[dict[str, Any]]] = {target: []} if not split else {}
     images = []
     for position, name in enumerate(names):
         folder = target / split[position] if position in split else target
-        own = [row for row in range(*offsets[position : position + 2]) if keep[row]]
+        own = range(*offsets[position : position + 2])
         annotations = [
             {"label": dataset.categories.names[category[row]], "coordinates": _centred(xywh[row])} for row in own
         ]

@@ -15,7 +15,7 @@ from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
 from detkit.formats._collect import Collector, Item, named_like
 from detkit.formats._cvat_tracks import Seen, frames_of_track
-from detkit.formats._cvat_xml import NO_REGION, SHAPES, Meta, Task, elements, meta_of, shape_of, xml_below
+from detkit.formats._cvat_xml import MOST_FRAMES, NO_REGION, SHAPES, Meta, Task, elements, meta_of, shape_of, xml_below
 from detkit.formats._images import walk_images
 from detkit.formats._turned import bounds
 from detkit.formats._voc_numbers import parse_exact
@@ -127,8 +127,9 @@ def _read_track(content: _File, element: Any, collected: Collector) -> None:
     for number, child in enumerate(element):
         frame = parse_exact(child.get("frame", ""))
         place = (f"track {element.get('id', '?')}", number)
-        if child.tag in SHAPES and (frame is None or frame < 0):
-            collected.bad(f"{place[0]}, shape {number}: `frame` is no number", content.path, annotation=number)
+        if child.tag in SHAPES and (frame is None or not 0 <= frame <= MOST_FRAMES):
+            found = f"{place[0]}, shape {number}: `frame` is `{child.get('frame', '')[:40]}`"
+            collected.bad(f"{found}, expected 0 to {MOST_FRAMES:,}", content.path, annotation=number)
             continue
         item = _item(content, child, label, task.size, collected, place)
         if item is None or frame is None:

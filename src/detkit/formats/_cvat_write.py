@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError
 from detkit.findings import Loss
-from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
 from detkit.formats._manifest import write_manifest
 from detkit.formats._mask_windows import runs_of_rows
@@ -22,8 +22,9 @@ from detkit.formats._voc_names import image_names
 from detkit.formats._voc_numbers import corner_texts, number_text
 from detkit.formats._writing import (
     Outlines,
+    groups_of,
     image_targets,
-    kept_rows,
+    new_group,
     require_pixels,
     require_sizes,
     stated_attributes,
@@ -37,7 +38,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ON_SHAPE = ("occluded", "z_order", "group_id", "source")
 
 
-def write_cvat(table: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+def write_cvat(table: Dataset | Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write one XML file, or a folder with `annotations.xml` and, where wished, `images`.
 
     Parameters
@@ -46,7 +47,6 @@ def write_cvat(table: Dataset | Detections, target: Path, options: WriteOptions,
     target : Path
         An empty folder, or a file yet to be made.
     options : WriteOptions
-    holds : Capabilities
 
     Returns
     -------
@@ -63,7 +63,7 @@ def write_cvat(table: Dataset | Detections, target: Path, options: WriteOptions,
     names, losses = image_names(table.images)
     _check_texts(table, names)
     one_file = not target.is_dir()
-    writer = _Writer(table, names, options, holds, with_subsets=not one_file)
+    writer = _Writer(table, names, options, with_subsets=not one_file)
     file = target if one_file else target / "annotations.xml"
     with file.open("w", encoding="utf-8", newline="\n") as out:
         writer.write(out)
@@ -85,17 +85,11 @@ class _Writer:
     """Writes the document piece by piece."""
 
     def __init__(
-        self,
-        table: Dataset | Detections,
-        names: list[str],
-        options: WriteOptions,
-        holds: Capabilities,
-        *,
-        with_subsets: bool,
+        self, table: Dataset | Detections, names: list[str], options: WriteOptions, *, with_subsets: bool
     ) -> None:
         rows = table.annotations if isinstance(table, Dataset) else table
         self.table, self.names = table, names
-        self.offsets, self.keep = table.offsets.tolist(), kept_rows(table, holds, options).tolist()
+        self.offsets = table.offsets.tolist()
         self.corners = corner_texts(rows.xywh, 0)
         self.category = rows.category_index.tolist()
         self.outlines = Outlines(table, options)
@@ -119,10 +113,9 @@ class _Writer:
             head = f'  <image id="{position}" name={quoteattr(name)}{subset} width="{width}" height="{height}">\n'
             out.write(head)
             rows = range(*self.offsets[position : position + 2])
-            used = {self.attributes(row).get("group_id") for row in rows}
+            used = groups_of(self.attributes(row).get("group_id") for row in rows)
             for row in rows:
-                if self.keep[row]:
-                    out.writelines(self._object(row, used))
+                out.writelines(self._object(row, used))
             out.write("  </image>\n")
         out.write("</annotations>\n")
 
@@ -154,8 +147,7 @@ class _Writer:
         group = stated.get("group_id")
         geometries = self._geometries(row)
         if len(geometries) > 1 and group is None:
-            group = next(n for n in range(1, len(used) + 2) if n not in used)
-            used.add(group)
+            group = new_group(used)
         source = "auto" if self.score is not None else _clean(str(stated.get("source", "manual")))
         head = f'label={label} source={quoteattr(source)} occluded="{_flag(stated.get("occluded"))}"'
         tail = f' z_order="{_whole(stated.get("z_order"))}"' + (f' group_id="{_whole(group)}"' if group else "")
@@ -208,7 +200,7 @@ class _Writer:
     def _coerced_flags(self) -> int:
         """Values of `occluded` other than a plain flag, in a column that states any: CVAT has it on every shape."""
         columns = self.table.annotations.attributes if isinstance(self.table, Dataset) else {}
-        values = columns["occluded"][np.array(self.keep, np.bool_)].tolist() if "occluded" in columns else []
+        values = columns["occluded"].tolist() if "occluded" in columns else []
         states_any = any(value is not None and value != "" and value == value for value in values)
         return sum(value not in (0, 1) for value in values) if states_any else 0
 

@@ -20,7 +20,18 @@ from detkit.formats._mask_windows import rle_of_window, window_of_runs
 from detkit.formats._turned import bounds, corners_around_centre
 from detkit.formats._voc_numbers import exact_box, parse_exact
 
-__all__ = ["NO_REGION", "SHAPES", "Meta", "Task", "elements", "meta_of", "probe", "shape_of", "xml_below"]
+__all__ = [
+    "MOST_FRAMES",
+    "NO_REGION",
+    "SHAPES",
+    "Meta",
+    "Task",
+    "elements",
+    "meta_of",
+    "probe",
+    "shape_of",
+    "xml_below",
+]
 
 #: Shapes that become rows, and those that have no box of their own.
 SHAPES = frozenset(("box", "polygon", "ellipse", "mask", "cuboid"))
@@ -28,6 +39,8 @@ NO_REGION = frozenset(("polyline", "points", "tag", "skeleton"))
 _TRUE = frozenset(("1", "true", "yes", "True"))
 _CUBOID = tuple(f"{axis}{corner}{face}" for face in "12" for corner in ("tl", "bl", "tr", "br") for axis in "xy")
 _SAMPLE = 200
+#: More than nine hours at thirty a second: a number beyond it is a mistake, and would be as many images.
+MOST_FRAMES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -186,7 +199,7 @@ def meta_of(element: Any) -> Meta:
 def _task(task: Any, meta: Any) -> Task:
     def number(tag: str) -> int | None:
         value = parse_exact(task.findtext(tag) or "")
-        return int(value) if value is not None and 0 <= value < 10**7 else None
+        return int(value) if value is not None and 0 <= value <= MOST_FRAMES else None
 
     match = re.search(r"step=(\d{1,6})", task.findtext("frame_filter") or "")
     step = max(1, int(match[1])) if match else 1

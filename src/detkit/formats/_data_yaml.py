@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from detkit.errors import InputError
+from detkit.formats._json_file import as_count
 from detkit.formats._names import load_yaml, names_from_value, read_names, read_text, short
 
 __all__ = ["UNASSIGNED", "Description", "read_darknet", "read_data_yaml", "resolve"]
@@ -127,8 +128,8 @@ def read_darknet(path: Path) -> Description:
         found, _ = resolve(fields["names"], bases, os.path.isfile)
         if found is not None:
             names = read_names(found)
-            count = fields.get("classes", "")
-            if re.fullmatch(r"\d+", count) and int(count) != len(names):
+            count = as_count(fields.get("classes", ""))
+            if count is not None and count != len(names):
                 raise InputError(f"`classes` is {count} but `{found.name}` has {len(names)} names", path=path)
     return Description(path, bases, entries, names)
 

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.findings import Loss
-from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
 from detkit.formats._text_folder import class_words, first_splits, write_text_sidecar
 from detkit.formats._voc_numbers import corner_texts, number_text
-from detkit.formats._writing import Outlines, distinct, ignored_rows, kept_rows, require_pixels
+from detkit.formats._writing import Outlines, distinct, require_pixels
 from detkit.tables import Dataset, Detections, Shapes
 
 __all__ = ["write_dataset", "write_results"]
 
 
-def write_dataset(dataset: Dataset, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `labelTxt` and `images`, in a folder for each split, with `detkit-images.csv` and `detkit.json`.
 
     Parameters
@@ -28,7 +28,6 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions, holds: 
     target : Path
         An empty folder.
     options : WriteOptions
-    holds : Capabilities
 
     Returns
     -------
@@ -44,15 +43,13 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions, holds: 
     names, labels, losses = distinct(dataset.images, ".txt")
     words = class_words(dataset.categories.names, "DOTA")
     corners, more = _corners(dataset, options)
-    ignored = ignored_rows(dataset, holds, options).tolist()
-    keep = kept_rows(dataset, holds, options).tolist()
-    category = dataset.annotations.category_index.tolist()
+    ignored, category = dataset.annotations.is_ignored.tolist(), dataset.annotations.category_index.tolist()
     offsets = dataset.offsets.tolist()
     split, doubled = first_splits(dataset)
     images = []
     for position, (name, label) in enumerate(zip(names, labels, strict=True)):
         folder = target / split[position] if position in split else target
-        rows = [row for row in range(*offsets[position : position + 2]) if keep[row]]
+        rows = range(*offsets[position : position + 2])
         text = "".join(f"{corners[row]} {words[category[row]]} {int(ignored[row])}\n" for row in rows)
         file = folder / "labelTxt" / label
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -65,19 +62,17 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions, holds: 
     return losses + more
 
 
-def write_results(detections: Detections, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+def write_results(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `Task1_<class>.txt` for each class, with `detkit-images.csv` and `detkit.json`; otherwise as above."""
     require_pixels(detections, "DOTA")
     names, labels, losses = distinct(detections.images, ".txt")
     words = class_words(detections.categories.names, "DOTA")
     corners, more = _corners(detections, options)
-    keep = kept_rows(detections, holds, options).tolist()
     score, image = detections.score.tolist(), detections.image_index.tolist()
     lines: list[list[str]] = [[] for _ in words]
     for row, category in enumerate(detections.category_index.tolist()):
-        if keep[row]:
-            stem = labels[image[row]].removesuffix(".txt")
-            lines[category].append(f"{stem} {score[row]!r} {corners[row]}\n")
+        stem = labels[image[row]].removesuffix(".txt")
+        lines[category].append(f"{stem} {score[row]!r} {corners[row]}\n")
     encoded = []
     for word, part in zip(words, lines, strict=True):
         safe = quote(word, safe="()[]{}+,;=@&!$'#-_.~" + "".join(c for c in word if not c.isascii()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from detkit.findings import Loss
-from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._base import WriteOptions
 from detkit.formats._huggingface_files import METADATA
 from detkit.formats._images import place
+from detkit.formats._json_file import json_bytes
 from detkit.formats._manifest import write_image_table, write_manifest
 from detkit.formats._text_folder import first_splits
 from detkit.formats._voc_names import image_names
-from detkit.formats._writing import kept_rows, plain, require_pixels, stated_attributes
+from detkit.formats._writing import plain, require_pixels, stated_attributes
 from detkit.tables import Dataset, Detections
 
 __all__ = ["write_huggingface"]
@@ -24,9 +24,7 @@ __all__ = ["write_huggingface"]
 _OWN = frozenset(("id", "bbox", "category", "area", "iscrowd"))
 
 
-def write_huggingface(
-    dataset: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities
-) -> list[Loss]:
+def write_huggingface(dataset: Dataset | Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `metadata.jsonl` beside the images, in a folder for each split, and what it cannot say.
 
     Parameters
@@ -36,7 +34,6 @@ def write_huggingface(
     target : Path
         An empty folder.
     options : WriteOptions
-    holds : Capabilities
 
     Returns
     -------
@@ -53,23 +50,21 @@ def write_huggingface(
     is_truth = isinstance(dataset, Dataset)
     splits = list(dataset.splits) if isinstance(dataset, Dataset) else []
     split, doubled = first_splits(dataset) if isinstance(dataset, Dataset) else ({}, 0)
-    keep, offsets = kept_rows(dataset, holds, options).tolist(), dataset.offsets.tolist()
-    lines: dict[Path, list[str]] = {target: []} if not split else {}
+    offsets = dataset.offsets.tolist()
+    lines: dict[Path, list[bytes]] = {target: []} if not split else {}
     images = []
     ids, sizes = dataset.images.ids.tolist(), dataset.images.sizes.tolist()
     objects = _Objects(dataset)
     for position, name in enumerate(names):
         folder = target / split[position] if position in split else target
-        rows = [row for row in range(*offsets[position : position + 2]) if keep[row]]
         width, height = (None if math.isnan(v) else plain(v) for v in sizes[position])
         record = {"file_name": name, "image_id": ids[position], "width": width, "height": height}
-        text = json.dumps({**record, "objects": objects.of(rows)}, ensure_ascii=False, allow_nan=False)
-        lines.setdefault(folder, []).append(text)
+        line = json_bytes({**record, "objects": objects.of(range(*offsets[position : position + 2]))})
+        lines.setdefault(folder, []).append(line)
         images.append((position, folder / name))
     for folder, content in lines.items():
         folder.mkdir(exist_ok=True)
-        data = "".join(f"{line}\n" for line in content).encode("utf-8", "surrogatepass")
-        (folder / METADATA[0]).write_bytes(data)
+        (folder / METADATA[0]).write_bytes(b"".join(content))
     table = write_image_table(target, dataset.images, names)
     kind = "dataset" if is_truth else "detections"
     write_manifest(target, "huggingface", kind, dataset.categories, splits=splits, **table)
@@ -101,7 +96,7 @@ class _Objects:
             if name in _OWN
         ]
 
-    def of(self, rows: list[int]) -> dict[str, list[Any]]:
+    def of(self, rows: range) -> dict[str, list[Any]]:
         """Fields of these rows."""
         found: dict[str, list[Any]] = {
             "id": [self.columns["id"][row] for row in rows],

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from detkit import files
 from detkit.errors import InputError, OutputError, UsageError
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.formats._base import ImageSizes
 from detkit.formats._image_headers import plain_size
 from detkit.formats._unpacked import is_unpacked
@@ -30,10 +30,20 @@ SUFFIXES = frozenset(
 _EXPORT_PREFIX = re.compile(r"^(?:[0-9a-f]{6,36}[-_]|\d{10,}[-_])", re.IGNORECASE)
 _EXPORT_SUFFIX = re.compile(r"_(?:jpe?g|png|bmp|webp)\.rf\.[0-9a-f]{8,}$", re.IGNORECASE)
 _ROTATED = (5, 6, 7, 8)
+#: Parts of printable ASCII characters but `/`, `:` and the backslash, none of them `.` or `..`.
+_PART = r"(?!\.{1,2}(?:/|$))[ -.0-9;-\[\]-~]+"
+_PLAIN = re.compile(f"{_PART}(?:/{_PART})*")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a relative name is one that every system takes and no path object would change: nearly all are."""
+    return _PLAIN.fullmatch(name) is not None
 
 
 def is_inside(name: str) -> bool:
     """Whether a relative name stays inside its folder: not absolute, no drive, no `..`."""
+    if is_plain_name(name):
+        return True
     path = PurePosixPath(name.replace("\\", "/"))
     return bool(name) and not path.is_absolute() and ".." not in path.parts and not re.match(r"^[A-Za-z]:", name)
 
@@ -136,9 +146,9 @@ class ImageFinder:
         """Path of the image with this (relative) file name or stem, or None."""
         if is_inside(file_name):
             for folder in self.folders:
-                candidate = folder / file_name
-                if candidate.suffix.lower() in SUFFIXES and candidate.is_file():
-                    return str(candidate)
+                candidate = os.path.join(folder, file_name)  # noqa: PTH118 - hot loop
+                if suffix_of(file_name.rpartition("/")[2]) in SUFFIXES and os.path.isfile(candidate):  # noqa: PTH113
+                    return candidate
         name = PurePosixPath(file_name.replace("\\", "/")).name
         if self._by_name is None:
             self._index()
@@ -167,7 +177,7 @@ class ImageFinder:
     def finding(self) -> list[Finding]:
         """One finding for each kind of fallback that was used."""
         return [
-            Finding("DK110", f"{count} images found by {how}, not at the path stated", count=count)
+            Finding("DK110", f"{plural(count, 'image')} found by {how}, not at the path stated", count=count)
             for how, count in self.fallbacks.items()
         ]
 
@@ -295,9 +305,10 @@ def _resolved(source: str, folders: dict[str, str]) -> str:
 
 
 def _has_suffix(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
+    """Whether the last part of a path ends as an image does."""
+    return suffix_of(name) in SUFFIXES
 
 
 def _bare(name: str) -> str:
-    stem = PurePosixPath(name).stem if _has_suffix(name) else name
+    stem = name.rpartition(".")[0] if _has_suffix(name) else name
     return _EXPORT_SUFFIX.sub("", _EXPORT_PREFIX.sub("", stem)).lower()

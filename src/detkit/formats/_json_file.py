@@ -12,8 +12,9 @@ from typing import Any
 from detkit import files
 from detkit.errors import InputError
 from detkit.formats._coco_json import outline
+from detkit.formats._coco_write import plain
 
-__all__ = ["as_number", "as_numbers", "json_bytes", "names_in", "read_json", "read_many", "write_json"]
+__all__ = ["as_count", "as_number", "as_numbers", "json_bytes", "names_in", "read_json", "read_many", "write_json"]
 
 _BOM = b"\xef\xbb\xbf"
 #: Bytes from which a file is looked at before it is read.
@@ -100,12 +101,14 @@ def write_json(value: Any, path: Path) -> None:
     path.write_bytes(json_bytes(value, indent=2))
 
 
-def json_bytes(value: Any, *, indent: int) -> bytes:
-    """A value as indented JSON in UTF-8; half a surrogate pair is kept as the escape it came as."""
+def json_bytes(value: Any, *, indent: int | None = None) -> bytes:
+    """A value as JSON in UTF-8, a line end at its end; half a surrogate pair stays an escape, not finite is null."""
     try:
         data = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         data = json.dumps(value, indent=indent, allow_nan=False).encode()
+    except ValueError:
+        return json_bytes(plain(value), indent=indent)
     return data + b"\n"
 
 
@@ -120,6 +123,11 @@ def as_number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if abs(number) < float("inf") else None
+
+
+def as_count(text: str) -> int | None:
+    """A whole number from 0 in at most 18 digits; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
 def as_numbers(values: Any, count: int | None = None) -> list[float] | None:

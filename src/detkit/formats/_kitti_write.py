@@ -8,19 +8,19 @@ from typing import Any
 
 from detkit.errors import InputError
 from detkit.findings import Loss
-from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
 from detkit.formats._json_file import as_number, as_numbers
 from detkit.formats._kitti_rows import UNKNOWN
 from detkit.formats._text_folder import class_words, write_text_sidecar
 from detkit.formats._voc_numbers import corner_texts, number_text
-from detkit.formats._writing import distinct, image_targets, kept_rows, require_pixels
+from detkit.formats._writing import distinct, image_targets, require_pixels
 from detkit.tables import Dataset, Detections
 
 __all__ = ["write_kitti"]
 
 
-def write_kitti(table: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+def write_kitti(table: Dataset | Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write a text file for each image, and what the rows cannot say beside them.
 
     Parameters
@@ -29,7 +29,6 @@ def write_kitti(table: Dataset | Detections, target: Path, options: WriteOptions
     target : Path
         An empty folder.
     options : WriteOptions
-    holds : Capabilities
 
     Returns
     -------
@@ -45,7 +44,7 @@ def write_kitti(table: Dataset | Detections, target: Path, options: WriteOptions
     names, labels, losses = distinct(table.images, ".txt")
     is_truth = isinstance(table, Dataset)
     folder = target / "training" / "label_2" if is_truth else target
-    lines, coerced = _lines(table, kept_rows(table, holds, options).tolist())
+    lines, coerced = _lines(table)
     offsets = table.offsets.tolist()
     folder.mkdir(parents=True, exist_ok=True)
     for position, label in enumerate(labels):
@@ -63,8 +62,8 @@ def write_kitti(table: Dataset | Detections, target: Path, options: WriteOptions
     return losses
 
 
-def _lines(table: Dataset | Detections, keep: list[bool]) -> tuple[list[str], int]:
-    """A line for each row, empty for one that is left out, and how many values were no numbers."""
+def _lines(table: Dataset | Detections) -> tuple[list[str], int]:
+    """A line for each row, and how many values were no numbers."""
     rows = table.annotations if isinstance(table, Dataset) else table
     words = class_words(table.categories.names, "KITTI")
     corners = corner_texts(rows.xywh, 0)
@@ -74,9 +73,6 @@ def _lines(table: Dataset | Detections, keep: list[bool]) -> tuple[list[str], in
     scores = [f" {score!r}" for score in table.score.tolist()] if isinstance(table, Detections) else None
     lines, coerced = [], 0
     for row, category in enumerate(rows.category_index.tolist()):
-        if not keep[row]:
-            lines.append("")
-            continue
         texts = dict(unknown)
         for name, values in stated.items():
             value = _text(_as_stated(name, values[row]))

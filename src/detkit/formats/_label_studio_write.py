@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.findings import Loss
-from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
 from detkit.formats._json_file import write_json
 from detkit.formats._label_studio_points import HIDDEN, NAMES, WrittenPoints
@@ -22,7 +22,6 @@ from detkit.formats._voc_names import image_names
 from detkit.formats._writing import (
     Outlines,
     image_targets,
-    kept_rows,
     plain,
     require_pixels,
     require_sizes,
@@ -40,9 +39,7 @@ _CONTROLS = {
 _POINT = "keypoint"
 
 
-def write_label_studio(
-    table: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities
-) -> list[Loss]:
+def write_label_studio(table: Dataset | Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `tasks.json`, `label_config.xml` and `detkit.json`.
 
     Parameters
@@ -51,7 +48,6 @@ def write_label_studio(
     target : Path
         An empty folder.
     options : WriteOptions
-    holds : Capabilities
 
     Returns
     -------
@@ -66,7 +62,7 @@ def write_label_studio(
     require_pixels(table, "Label Studio")
     require_sizes(table.images, "Label Studio")
     names, losses = image_names(table.images)
-    writer = _Writer(table, options, holds)
+    writer = _Writer(table, options)
     write_json([writer.task(position, name) for position, name in enumerate(names)], target / "tasks.json")
     text = writer.configuration()
     (target / "label_config.xml").write_text(text, encoding="utf-8", newline="\n")
@@ -80,10 +76,10 @@ def write_label_studio(
 class _Writer:
     """Builds one task after another."""
 
-    def __init__(self, table: Dataset | Detections, options: WriteOptions, holds: Capabilities) -> None:
+    def __init__(self, table: Dataset | Detections, options: WriteOptions) -> None:
         rows = table.annotations if isinstance(table, Dataset) else table
         self.table = table
-        self.offsets, self.keep = table.offsets.tolist(), kept_rows(table, holds, options).tolist()
+        self.offsets = table.offsets.tolist()
         self.xywh, self.category = rows.xywh.tolist(), rows.category_index.tolist()
         self.outlines, self.points = Outlines(table, options), WrittenPoints(table)
         self.attributes = stated_attributes(table)
@@ -101,7 +97,7 @@ class _Writer:
         """The task of the image at a position."""
         width, height = self.table.images.sizes[position].tolist()
         data = {"image": f"/data/local-files/?d={quote(name)}", "width": plain(width), "height": plain(height)}
-        rows = [row for row in range(*self.offsets[position : position + 2]) if self.keep[row]]
+        rows = range(*self.offsets[position : position + 2])
         results = [result for row in rows for result in self._results(row, width, height)]
         if self.score is None:
             return {"id": position + 1, "data": data, "annotations": [{"result": results}]}

@@ -43,9 +43,6 @@ def probe(path: Path, kind: Kind) -> Probe:
     if path.is_file():
         if path.suffix.lower() != ".json":
             return Probe(False, f"a `{path.suffix or 'suffixless'}` file, expected a .json file or a folder of them")
-        names = names_in(path)
-        if names is not None and not {"shapes", "imagePath"} <= names:
-            return Probe(False, f"`{path.name}` has no list `shapes` beside `imagePath`")
         files = [path]
     else:
         files = list(islice((file for _, file in json_below(path)), _SAMPLE))
@@ -54,8 +51,7 @@ def probe(path: Path, kind: Kind) -> Probe:
         manifest = read_manifest(path, "labelme")
         if manifest is not None and manifest.kind in ("dataset", "detections"):
             return Probe(manifest.kind == kind, f"detkit.json says this is a LabelMe folder ({manifest.kind})")
-    values = [_quietly(file) for file in files]
-    ours = [v for v in values if is_labelme(v)]
+    ours = [value for value in map(_glance, files) if is_labelme(value)]
     if not ours:
         return Probe(False, f"`{files[0].name}` has no list `shapes` beside `imagePath`")
     if kind == "dataset":
@@ -81,7 +77,11 @@ def json_below(folder: Path) -> list[tuple[str, Path]]:
     return sorted(found)
 
 
-def _quietly(file: Path) -> Any:
+def _glance(file: Path) -> Any:
+    """The value of a file; None of one that cannot be read, or that is large and another format's by its names."""
+    names = names_in(file)
+    if names is not None and not {"shapes", "imagePath"} <= names:
+        return None
     try:
         return read_json(file)
     except InputError:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.findings import Loss
-from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
 from detkit.formats._json_file import write_json
 from detkit.formats._manifest import write_manifest
@@ -23,10 +23,10 @@ from detkit.formats._writing import (
     Outlines,
     distinct,
     edges,
-    ignored_rows,
+    groups_of,
     image_targets,
-    kept_rows,
     lost_extra,
+    new_group,
     plain,
     require_pixels,
     stated_attributes,
@@ -41,7 +41,7 @@ _OWN_IMAGE = frozenset(("version", "shapes", "imagePath", "imageData", "imageHei
 _OWN_SHAPE = frozenset(("label", "points", "shape_type", "mask", "difficult", "score", "attributes"))
 
 
-def write_labelme(table: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities) -> list[Loss]:
+def write_labelme(table: Dataset | Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write a JSON file for each image, the images beside them, and `detkit.json`.
 
     Parameters
@@ -50,7 +50,6 @@ def write_labelme(table: Dataset | Detections, target: Path, options: WriteOptio
     target : Path
         An empty folder.
     options : WriteOptions
-    holds : Capabilities
 
     Returns
     -------
@@ -64,7 +63,7 @@ def write_labelme(table: Dataset | Detections, target: Path, options: WriteOptio
     """
     require_pixels(table, "LabelMe")
     names, labels, losses = distinct(table.images, ".json")
-    writer = _Writer(table, options, holds)
+    writer = _Writer(table, options)
     for position, (name, label) in enumerate(zip(names, labels, strict=True)):
         stays = table.images.paths[position] if options.place_images == "leave" else None
         image_path = _way_to(stays, (target / label).parent, name)
@@ -92,16 +91,15 @@ def _way_to(image: str | None, folder: Path, name: str) -> str:
 class _Writer:
     """Builds the content of one file after another."""
 
-    def __init__(self, table: Dataset | Detections, options: WriteOptions, holds: Capabilities) -> None:
+    def __init__(self, table: Dataset | Detections, options: WriteOptions) -> None:
         self.table = table
         rows = table.annotations if isinstance(table, Dataset) else table
         self.offsets = table.offsets.tolist()
-        self.keep = kept_rows(table, holds, options).tolist()
         self.edges = edges(rows.xywh).tolist()
         self.category = rows.category_index.tolist()
         self.outlines = Outlines(table, options)
         self.score = table.score.tolist() if isinstance(table, Detections) else None
-        self.ignored = ignored_rows(table, holds, options).tolist() if isinstance(table, Dataset) else None
+        self.ignored = table.annotations.is_ignored.tolist() if isinstance(table, Dataset) else None
         self.attributes = stated_attributes(table)
         self.extra: Mapping[int, Mapping[str, Any]] = rows.extra if isinstance(table, Dataset) else {}
 
@@ -111,10 +109,10 @@ class _Writer:
         width, height = images.sizes[position].tolist()
         extra = images.extra.get(position, {}) if isinstance(self.table, Dataset) else {}
         shapes: list[dict[str, Any]] = []
-        used = {self.extra.get(r, {}).get("group_id") for r in range(*self.offsets[position : position + 2])}
-        for row in range(*self.offsets[position : position + 2]):
-            if self.keep[row]:
-                shapes += self._shapes(row, used)
+        rows = range(*self.offsets[position : position + 2])
+        used = groups_of(self.extra.get(row, {}).get("group_id") for row in rows)
+        for row in rows:
+            shapes += self._shapes(row, used)
         return {
             "version": _VERSION,
             "flags": extra.get("flags") or {},
@@ -139,9 +137,7 @@ class _Writer:
         shapes = [self._shape(row, "polygon", ring.tolist()) for ring in rings]
         if len(shapes) > 1:
             group = shapes[0]["group_id"]
-            if group is None:
-                group = next(n for n in range(1, len(used) + 2) if n not in used)
-                used.add(group)
+            group = new_group(used) if group is None else group
             for shape in shapes:
                 shape["group_id"] = group
         return shapes

@@ -47,9 +47,11 @@ Rule = Callable[[Any, Capabilities, WriteOptions, bool], list[Loss]]
 def _crowds(data: Dataset, holds: Capabilities, options: WriteOptions, one_file: bool) -> list[Loss]:
     if "crowds" in holds.holds:
         return []
-    action = {"drop": "dropped", "keep": "written as ordinary objects", "difficult": "flagged difficult"}
+    action = "dropped" if options.crowds == "drop" else "written as ordinary objects"
+    if options.crowds == "difficult" and "ignored" in holds.holds:
+        action = "flagged difficult"
     rows = np.flatnonzero(data.annotations.is_crowd)
-    return [Loss("crowd annotations", action[options.crowds], len(rows), _files(data, rows))]
+    return [Loss("crowd annotations", action, len(rows), _files(data, rows))]
 
 
 def _ignored(data: Dataset, holds: Capabilities, options: WriteOptions, one_file: bool) -> list[Loss]:
@@ -91,6 +93,14 @@ def _columns(data: Dataset, holds: Capabilities, options: WriteOptions, one_file
         stated = int(np.count_nonzero(~np.isclose(rows.area, rows.xywh[:, 2] * rows.xywh[:, 3], rtol=1e-6)))
         losses.append(Loss("stated areas", "dropped (width times height when read back)", stated))
     return losses
+
+
+def _sizes(data: Dataset, holds: Capabilities, options: WriteOptions, one_file: bool) -> list[Loss]:
+    known = np.flatnonzero(~np.isnan(data.images.sizes).any(axis=1))
+    if "image_sizes" in holds.holds:
+        return []
+    shown = tuple(data.images.file_names[i] or str(data.images.ids[i]) for i in known[:3].tolist())
+    return [Loss("image sizes", "dropped", len(known), shown)]
 
 
 def _ids(data: Dataset, holds: Capabilities, options: WriteOptions, one_file: bool) -> list[Loss]:
@@ -145,7 +155,8 @@ def _detections(data: Detections, holds: Capabilities, options: WriteOptions, on
     return losses
 
 
-_DATASET_RULES: tuple[Rule, ...] = (_crowds, _ignored, _shapes, _columns, _ids, _rest)
+# Sizes of predictions' images are the truth's to hold, whatever their format is.
+_DATASET_RULES: tuple[Rule, ...] = (_crowds, _ignored, _shapes, _columns, _sizes, _ids, _rest)
 _DETECTIONS_RULES: tuple[Rule, ...] = (_shapes, _detections)
 
 

@@ -70,6 +70,10 @@ def file_name_of(url: str) -> str:
     """
     if "://" not in url:
         return url
-    parts = [unquote(part) for part in urlsplit(url).path.split("/") if part]
+    try:
+        path = urlsplit(url).path
+    except ValueError:  # a bracket in the host
+        path = url.partition("://")[2].partition("/")[2]
+    parts = [unquote(part) for part in path.split("/") if part]
     keep = 2 if len(parts) > 1 and _SPLIT_FOLDER.fullmatch(parts[-2]) else 1
     return "/".join(parts[-keep:])

@@ -16,11 +16,12 @@ from detkit.errors import InputError, UsageError
 from detkit.files import FOLDER_MARK
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
-from detkit.formats._beside import pixels_required, unique_names
+from detkit.formats._beside import unique_names
 from detkit.formats._coco_files import UNASSIGNED
 from detkit.formats._coco_write import write_object
 from detkit.formats._images import is_inside, place
 from detkit.formats._lvis_images import LISTS, file_name_of
+from detkit.formats._writing import require_pixels
 from detkit.tables import Dataset, Images
 
 __all__ = ["write_files"]
@@ -49,7 +50,7 @@ def write_files(dataset: Dataset, target: Path, options: WriteOptions) -> list[L
     UsageError
         COCO's class ids are asked for.
     """
-    pixels_required(dataset.units, "lvis")
+    require_pixels(dataset, "LVIS")
     ids, losses = _category_ids(dataset, options)
     names = unique_names(dataset.images)
     ready = replace(

@@ -14,7 +14,7 @@ from detkit import files
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
-from detkit.formats._beside import build_images, load_beside
+from detkit.formats._beside import build_images, load_beside, suspects
 from detkit.formats._mot_text import OFFICIAL, Sequences, class_names, find, frames_of, load
 from detkit.formats._voc_numbers import difference
 from detkit.formats._yolo_sidecar import Sidecar
@@ -30,7 +30,7 @@ class _Rows:
     names: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     sizes: list[tuple[float, float]] = field(default_factory=list)
-    splits: dict[str, list[int]] = field(default_factory=dict)
+    splits: dict[str, dict[int, None]] = field(default_factory=dict)
     values: list[NDArray[np.float64]] = field(default_factory=list)
     image_index: list[NDArray[np.int64]] = field(default_factory=list)
     places: list[tuple[Path, NDArray[np.int64]]] = field(default_factory=list)
@@ -74,8 +74,9 @@ def read_dataset(path: Path, options: ReadOptions) -> Dataset:
     names, lists = class_names(sequences)
     categories, category_index, keep = _classes(values, rows, names, sidecar)
     values, image_index = values[keep], image_index[keep]
-    xywh = _boxes(values, options, rows, path)
+    xywh = _boxes(values, options)
     images, notes = _images(rows, path, sequences, sidecar, options)
+    notes += suspects(path, xywh)
     return Dataset.build(
         images,
         categories,
@@ -143,8 +144,8 @@ def _add(rows: _Rows, place: dict[str, int], name: str, size: tuple[float, float
         rows.sizes.append(size or (np.nan, np.nan))
     elif size is not None:
         rows.sizes[position] = size
-    if split and position not in (members := rows.splits.setdefault(split, [])):
-        members.append(position)
+    if split:
+        rows.splits.setdefault(split, {})[position] = None
     return position
 
 
@@ -163,12 +164,8 @@ def _images(
     return images, notes
 
 
-def _boxes(values: NDArray[np.float64], options: ReadOptions, rows: _Rows, path: Path) -> NDArray[np.float64]:
+def _boxes(values: NDArray[np.float64], options: ReadOptions) -> NDArray[np.float64]:
     corner = difference(values[:, 2:4], np.float64(options.voc_offset))
-    flat = int(np.count_nonzero((values[:, 4:6] <= 0).any(axis=1)))
-    if flat:
-        message = "boxes without positive width and height; kept"
-        rows.findings.append(Finding("DK201", message, file=str(path), count=flat))
     return np.hstack([corner, values[:, 4:6]])
 
 
@@ -243,12 +240,10 @@ def read_detections(path: Path, options: ReadOptions) -> Detections:
         rows.columns = 0
     categories, category_index, keep = _classes(values, rows, names, sidecar)
     values, image_index = values[keep], image_index[keep]
-    xywh = _boxes(values, options, rows, path)
+    xywh = _boxes(values, options)
     images, notes = build_images(rows.names, [], options, sidecar=sidecar, stated=rows.sizes)
     score = np.nan_to_num(values[:, 6], nan=1.0)
-    odd = int(np.count_nonzero(~((score >= 0) & (score <= 1))))
-    if odd:
-        notes.append(Finding("DK708", "scores outside 0 to 1; kept", file=str(path), count=odd))
+    notes += suspects(path, xywh, score)
     tracked = int(np.count_nonzero(values[:, 1] >= 0))
     if tracked:
         notes.append(Finding("DK109", "track ids are not kept", file=str(path), count=tracked))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._images import SUFFIXES
+from detkit.formats._json_file import as_count
 
 __all__ = ["COLUMNS", "OFFICIAL", "Sequences", "class_names", "find", "frames_of", "load", "probe_rows"]
 
@@ -26,6 +28,8 @@ OFFICIAL = ("Pedestrian", "Person on vehicle", "Car", "Bicycle", "Motorbike", "N
             "Distractor", "Occluder", "Occluder on the ground", "Occluder full", "Reflection", "Crowd")  # fmt: skip
 
 _HEAD = 1 << 15
+#: More than nine hours at thirty a second: a greater `seqLength` is a mistake, and would be as many images.
+_MOST_FRAMES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,10 @@ def _described(file: Path, folder: Path | None, name: str, split: str, key: str)
         parser.read_string(files.read_small(ini).decode("utf-8-sig"))
         section = parser["Sequence"]
         width, height = float(section.get("imWidth", "nan")), float(section.get("imHeight", "nan"))
-        length = int(section["seqLength"]) if "seqLength" in section else None
+        length = as_count(section["seqLength"].strip()) if "seqLength" in section else None
+        if "seqLength" in section and (length is None or length > _MOST_FRAMES):
+            found = section["seqLength"][:40]
+            raise ValueError(f"`seqLength` is `{found}`, expected a whole number up to {_MOST_FRAMES:,}")
     except (configparser.Error, KeyError, ValueError, OSError) as error:
         # UnicodeDecodeError is a ValueError.
         raise InputError(f"is no seqinfo.ini that can be used: {error}", path=ini) from error
@@ -106,7 +113,7 @@ def _described(file: Path, folder: Path | None, name: str, split: str, key: str)
         length,
         section.get("imDir", "img1"),
         section.get("imExt", ".jpg"),
-        (width, height) if width > 0 and height > 0 else None,
+        (width, height) if 0 < width < np.inf and 0 < height < np.inf else None,
     )
 
 
@@ -173,7 +180,7 @@ def load(file: Path) -> tuple[NDArray[np.float64], NDArray[np.int64], int, list[
         cells = line.strip().rstrip(",").split(",")
         if cells == [""]:
             continue
-        values = _values(cells)
+        values = None if "_" in line else _values(cells)
         if values is None:
             message = f"found `{line.strip()[:60]}`, expected frame,id,left,top,width,height and what may follow"
             findings.append(Finding("DK102", message, file=str(file), line=number))
@@ -189,7 +196,12 @@ def _values(cells: Sequence[str]) -> list[float] | None:
         values = [float(cell) for cell in cells]
     except ValueError:
         return None
-    usable = 6 <= len(values) <= COLUMNS and all(np.isfinite(values)) and values[0] >= 1 and values[0].is_integer()
+    usable = (
+        6 <= len(values) <= COLUMNS
+        and all(map(math.isfinite, values))
+        and 1 <= values[0] < 1e9
+        and values[0].is_integer()
+    )
     return values if usable else None
 
 
@@ -227,6 +239,7 @@ def frames_of(sequence: Sequences, used: NDArray[np.float64], *, all_of_them: bo
     place = None if sequence.folder is None else sequence.folder / sequence.image_folder
     if place is not None and place.is_dir():
         for image in place.iterdir():
-            if image.stem.isdecimal() and image.suffix.lower() in SUFFIXES and int(image.stem) >= 1:
-                frames[int(image.stem)] = f"{folder}/{image.name}"
+            number = as_count(image.stem)
+            if number and image.suffix.lower() in SUFFIXES:
+                frames[number] = f"{folder}/{image.name}"
     return dict(sorted(frames.items()))

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
-from detkit.formats._beside import left_out, pixels_required, unique_names, write_beside
+from detkit.formats._beside import unique_names, write_beside
 from detkit.formats._images import place
+from detkit.formats._json_file import as_count
+from detkit.formats._text_folder import first_splits
 from detkit.formats._voc_numbers import number_text
+from detkit.formats._writing import require_pixels
 from detkit.tables import Categories, Dataset, Detections, Images
 
 __all__ = ["write_dataset", "write_detections"]
@@ -50,11 +53,11 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
     InputError
         Shares of images of unknown size, two images or classes with one name.
     """
-    pixels_required(dataset.units, "mot")
-    dataset = left_out(dataset, crowds=options.crowds, shapes=options.shapes)
-    split_of, losses = _splits(dataset)
+    require_pixels(dataset, "MOT")
+    split, doubled = first_splits(dataset)
+    losses = [Loss("images in several splits", "kept in the first one", doubled)] if doubled else []
     names = unique_names(dataset.images)
-    sequences, keys = _sequences(names, split_of)
+    sequences, keys = _sequences(names, [split.get(i, "") for i in range(len(names))])
     rows = dataset.annotations
     tracks, lost = _tracks(rows.attributes.get("track_id"), len(rows))
     seen = _numbers(rows.attributes.get("visibility"), len(rows))
@@ -84,7 +87,7 @@ def write_detections(detections: Detections, target: Path, options: WriteOptions
     -------
     list of Loss
     """
-    pixels_required(detections.units, "mot")
+    require_pixels(detections, "MOT")
     sequences, keys = _sequences(unique_names(detections.images), [""] * len(detections.images))
     lines = [
         f"-1,{box},{score!r},{category + 1},-1,-1"
@@ -97,19 +100,6 @@ def write_detections(detections: Detections, target: Path, options: WriteOptions
         _write_sequence(target, sequence, "det", detections.offsets, lines, detections.images, detections.categories)
     write_beside(target, "mot", "detections", detections.images, detections.categories, keys)
     return []
-
-
-def _splits(dataset: Dataset) -> tuple[list[str], list[Loss]]:
-    split_of = [""] * len(dataset.images)
-    several = 0
-    for name, members in dataset.splits.items():
-        if not name or "/" in name or "\\" in name or "\0" in name or name.startswith("."):
-            raise InputError(f"split name {name!r} cannot be used as a folder name")
-        for i in members.tolist():
-            several += bool(split_of[i])
-            split_of[i] = split_of[i] or name
-    losses = [Loss("images in several splits", "kept in the first one", several)] if several else []
-    return split_of, losses
 
 
 def _sequences(names: Sequence[str], split_of: Sequence[str]) -> tuple[list[_Sequence], list[str]]:
@@ -143,10 +133,9 @@ def _folder_of(name: str) -> str:
 def _frames(names: Sequence[str], members: Sequence[int]) -> dict[int, int]:
     """Frame of each image: the number that its name is, where all are numbers that differ, else its place."""
     stems = [PurePosixPath(names[i]).stem for i in members]
-    if all(stem.isascii() and stem.isdecimal() and 0 < int(stem) < 10**9 for stem in stems):
-        numbers = [int(stem) for stem in stems]
-        if len(set(numbers)) == len(numbers):
-            return dict(zip(members, numbers, strict=True))
+    numbers = [n for n in map(as_count, stems) if n is not None and 0 < n < 10**9]
+    if len(set(numbers)) == len(stems):
+        return dict(zip(members, numbers, strict=True))
     return {i: frame for frame, i in enumerate(members, 1)}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from detkit import files
 from detkit.errors import InputError
+from detkit.findings import plural
 
 __all__ = ["find_names", "load_yaml", "names_from_value", "read_names", "read_text", "short"]
 
@@ -258,7 +259,9 @@ def _names_of_label_map(text: str, path: Path) -> tuple[str, ...]:
         raise InputError("no `item { ... }` in it", path=path)
     first, last = min(by_id), max(by_id)
     if first not in (0, 1) or last - first + 1 != len(by_id):
-        raise InputError(f"{len(by_id)} items with ids {first} to {last}, expected ids without holes from 1", path=path)
+        raise InputError(
+            f"{plural(len(by_id), 'item')} with ids {first} to {last}, expected ids without holes from 1", path=path
+        )
     return _unique([by_id[i] for i in range(first, last + 1)], path)
 
 

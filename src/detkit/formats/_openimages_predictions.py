@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, Loss
+from detkit.findings import Finding, Loss, plural
 from detkit.formats._base import ReadOptions
-from detkit.formats._beside import build_images, pixels_or_shares, sizes_required, write_beside
+from detkit.formats._beside import build_images, pixels_or_shares, sizes_required, suspects, write_beside
 from detkit.formats._openimages_read import read_class_names
 from detkit.formats._openimages_tables import files_of, load, role_of
 from detkit.formats._openimages_write import class_labels, image_keys, shares_of
@@ -83,7 +83,7 @@ def read_predictions(path: Path, options: ReadOptions) -> Detections:
     labels = [label for label, wanted in zip(labels, keep.tolist(), strict=True) if wanted]
     corners, units = pixels_or_shares(values[:, 1:], image_index, images, file)
     xywh = np.hstack([corners[:, :2], difference(corners[:, 2:], corners[:, :2])])
-    findings += _suspect(xywh, values[:, 0], file)
+    findings += suspects(file, xywh, values[:, 0])
     categories, category_index = _categories(labels, file)
     return Detections.build(
         images,
@@ -104,15 +104,15 @@ Rows = tuple[list[str], NDArray[np.int64], list[str], NDArray[np.float64], list[
 def _rows_of_boxes(file: Path) -> Rows:
     table = load(file)
     values = table.numbers(("score", "xmin", "ymin", "xmax", "ymax"))
-    named = [bool(k and c) for k, c in zip(table.columns["imageid"], table.columns["labelname"], strict=True)]
+    named = [bool(k and c) for k, c in zip(table.texts("imageid"), table.texts("labelname"), strict=True)]
     good: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
     table.reject(~good, "Score, XMin, XMax, YMin, YMax are not five finite numbers")
     table.reject(good & ~np.array(named, np.bool_), "`ImageID` or `LabelName` is empty")
     good &= np.array(named, np.bool_)
     table.keep(good)
     place: dict[str, int] = {}
-    index = [place.setdefault(key, len(place)) for key in table.columns["imageid"]]
-    return list(place), np.array(index, np.int64), table.columns["labelname"], values[good], table.findings
+    index = [place.setdefault(key, len(place)) for key in table.texts("imageid")]
+    return list(place), np.array(index, np.int64), table.texts("labelname"), values[good], table.findings
 
 
 def _rows_of_strings(file: Path) -> Rows:
@@ -122,14 +122,14 @@ def _rows_of_strings(file: Path) -> Rows:
     labels: list[str] = []
     numbers: list[list[float]] = []
     findings = table.findings
-    for key, text, line in zip(table.columns["imageid"], table.columns["predictionstring"], table.lines, strict=True):
+    for key, text, line in zip(table.texts("imageid"), table.texts("predictionstring"), table.lines, strict=True):
         if not key:
             findings.append(Finding("DK102", "`ImageID` is empty", file=str(file), line=line))
             continue
         image = place.setdefault(key, len(place))
         tokens = text.split()
         if len(tokens) % _FIELDS:
-            message = f"found {len(tokens)} fields in `PredictionString`, expected {_FIELDS} for each box"
+            message = f"found {plural(len(tokens), 'field')} in `PredictionString`, expected {_FIELDS} for each box"
             findings.append(Finding("DK102", message, file=str(file), line=line))
             continue
         for start in range(0, len(tokens), _FIELDS):
@@ -163,17 +163,6 @@ def _categories(labels: Sequence[str], file: Path) -> tuple[Categories, NDArray[
     has_names = not coded or set(distinct) <= set(described)
     index = np.fromiter((position[label] for label in labels), np.int64, len(labels))
     return Categories(np.array(distinct, dtype=object), names, has_names=has_names), index
-
-
-def _suspect(xywh: NDArray[np.float64], score: NDArray[np.float64], file: Path) -> list[Finding]:
-    findings = []
-    odd = int(np.count_nonzero(~((score >= 0) & (score <= 1))))
-    if odd:
-        findings.append(Finding("DK708", "scores outside 0 to 1; kept", file=str(file), count=odd))
-    flat = int(np.count_nonzero((xywh[:, 2:] <= 0).any(axis=1)))
-    if flat:
-        findings.append(Finding("DK201", "boxes without positive width and height; kept", file=str(file), count=flat))
-    return findings
 
 
 def write_predictions(detections: Detections, target: Path) -> list[Loss]:

@@ -14,7 +14,8 @@ from detkit import files
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
-from detkit.formats._beside import build_images, load_beside, pixels_or_shares
+from detkit.formats._beside import build_images, load_beside, pixels_or_shares, suspects
+from detkit.formats._object_columns import object_column
 from detkit.formats._openimages_tables import Table, files_of, load, role_of, split_of
 from detkit.formats._voc_numbers import difference
 from detkit.formats._yolo_sidecar import Sidecar
@@ -92,20 +93,18 @@ def read_dataset(path: Path, options: ReadOptions) -> Dataset:
         found.boxes.append(_read_boxes(file, found))
     verified = _read_labels(sources["labels"], found)
     described = read_class_names(sources["classes"])
-    labels = [label for table in found.boxes for label in table.columns["labelname"]]
+    labels = [label for table in found.boxes for label in table.texts("labelname")]
     categories, position, notes = _categories(described, labels, sidecar, path)
     found.findings += notes
     extra = _image_labels(verified, categories, position)
     images, notes = _images(found, root, options, sidecar, extra)
     findings = [*found.findings, *notes, *(f for table in found.boxes for f in table.findings)]
-    image_index = np.array([found.keys[k] for table in found.boxes for k in table.columns["imageid"]], np.int64)
+    image_index = np.array([found.keys[k] for table in found.boxes for k in table.texts("imageid")], np.int64)
     corners = np.vstack([table.numbers(_CORNERS) for table in found.boxes])
     shares = np.hstack([corners[:, :2], difference(corners[:, 2:], corners[:, :2])])
     low, units = pixels_or_shares(corners, image_index, images, path)
     xywh = shares if units == "normalised" else np.hstack([low[:, :2], difference(low[:, 2:], low[:, :2])])
-    flat = int(np.count_nonzero((xywh[:, 2:] <= 0).any(axis=1)))
-    if flat:
-        findings.append(Finding("DK201", "boxes without positive width and height; kept", file=str(path), count=flat))
+    findings += suspects(path, xywh)
     every = [file for group in sources.values() for file in group]
     dataset = Dataset.build(
         images,
@@ -160,7 +159,7 @@ def _read_images(file: Path, found: _Found) -> None:
     table = load(file)
     own = found.split_of(file)
     subsets = table.columns.get("subset") or [""] * len(table)
-    for key, subset in zip(table.columns["imageid"], subsets, strict=True):
+    for key, subset in zip(table.texts("imageid"), subsets, strict=True):
         if key:
             found.place(key, (subset if found.written_here else subset.lower()) or own)
     unused = [name for name in table.columns if name not in ("imageid", "subset")]
@@ -173,7 +172,7 @@ def _read_images(file: Path, found: _Found) -> None:
 def _read_boxes(file: Path, found: _Found) -> Table:
     table = load(file)
     values = table.numbers(_CORNERS)
-    pairs = zip(table.columns["imageid"], table.columns["labelname"], strict=True)
+    pairs = zip(table.texts("imageid"), table.texts("labelname"), strict=True)
     named = np.array([bool(key and label) for key, label in pairs], np.bool_)
     usable = np.isfinite(values).all(axis=1)
     table.reject(~named, "`ImageID` or `LabelName` is empty")
@@ -185,7 +184,7 @@ def _read_boxes(file: Path, found: _Found) -> Table:
         if 2 * beyond > len(table):
             raise InputError("coordinates beyond 1, expected shares of the image's width and height", path=file)
     split = found.split_of(file)
-    for key in table.columns["imageid"]:
+    for key in table.texts("imageid"):
         found.place(key, split)
     unused = [name for name in table.columns if name not in _READ]
     if unused:
@@ -205,7 +204,7 @@ def _read_labels(paths: Sequence[Path], found: _Found) -> dict[int, dict[str, bo
         split = found.split_of(file)
         sources = table.columns.get("source") or [""] * len(table)
         for key, label, confidence, source in zip(
-            table.columns["imageid"], table.columns["labelname"], sure.tolist(), sources, strict=True
+            table.texts("imageid"), table.texts("labelname"), sure.tolist(), sources, strict=True
         ):
             if not (key and label) or confidence not in (0.0, 1.0) or source == "machine":
                 supposed += 1
@@ -223,7 +222,7 @@ def read_class_names(paths: Sequence[Path]) -> dict[str, str]:
     names: dict[str, str] = {}
     for file in paths:
         first = load(file, ("labelname", "displayname"))
-        pairs = list(zip(first.columns["labelname"], first.columns["displayname"], strict=True))
+        pairs = list(zip(first.texts("labelname"), first.texts("displayname"), strict=True))
         if pairs and (pairs[0][0].lower(), pairs[0][1].lower()) == ("labelname", "displayname"):
             del pairs[0]
         for label, name in pairs:
@@ -288,10 +287,10 @@ def _attributes(tables: Sequence[Table], findings: list[Finding]) -> dict[str, N
             message = f"`{column}` is neither 1, 0 nor -1 and is read as unknown"
             findings.append(Finding("DK106", message, count=odd))
         if any(value is not None for value in values):
-            columns[attribute] = _objects(values)
+            columns[attribute] = object_column(values)
     made_by = [cell or None for t in tables for cell in (t.columns.get("source") or [""] * len(t))]
     if any(made_by):
-        columns["source"] = _objects(made_by)
+        columns["source"] = object_column(made_by)
     sure = [v for t in tables for v in (t.numbers(["confidence"])[:, 0].tolist() if "confidence" in t.columns else
                                         [np.nan] * len(t))]  # fmt: skip
     if any(value == value and value != 1 for value in sure):
@@ -302,9 +301,3 @@ def _attributes(tables: Sequence[Table], findings: list[Finding]) -> dict[str, N
 _ODD: Any = object()
 _FLAG: dict[str, Any] = {"1": 1, "0": 0, "-1": None, "": None, "true": 1, "false": 0, "True": 1, "False": 0,
                          "1.0": 1, "0.0": 0, "-1.0": None}  # fmt: skip
-
-
-def _objects(values: Sequence[Any]) -> NDArray[Any]:
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out

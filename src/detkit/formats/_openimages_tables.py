@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 
 __all__ = ["Table", "files_of", "load", "role_of", "split_of"]
 
@@ -49,9 +49,21 @@ class Table:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def texts(self, name: str) -> list[str]:
+        """Cells of a column.
+
+        Raises
+        ------
+        InputError
+            The header has no such column.
+        """
+        if name not in self.columns:
+            raise InputError(f"the header has no column `{name}`", path=self.path)
+        return self.columns[name]
+
     def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """(R, C) float64 of these columns, NaN for a cell that is no finite number."""
-        return np.column_stack([_numbers(self.columns[name]) for name in names])
+        """(R, C) float64 of these columns, NaN for a cell that is no finite number; raises as `texts`."""
+        return np.column_stack([_numbers(self.texts(name)) for name in names])
 
     def keep(self, wanted: NDArray[np.bool_]) -> None:
         """Leave out all other rows."""
@@ -178,7 +190,7 @@ def load(path: Path, header: Sequence[str] | None = None) -> Table:
                 rows.append(row)
                 lines.append(reader.line_num)
             else:
-                message = f"found {len(row)} fields, expected {len(names)}"
+                message = f"found {plural(len(row), 'field')}, expected {len(names)}"
                 findings.append(Finding("DK102", message, file=str(path), line=reader.line_num))
     except csv.Error as error:
         raise InputError(f"not a CSV table: {error}", path=path, place=f"line {reader.line_num}") from error

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detkit.errors import InputError
 from detkit.findings import Loss, examples
 from detkit.formats._base import WriteOptions
-from detkit.formats._beside import left_out, sizes_required, unique_names, write_beside
+from detkit.formats._beside import sizes_required, unique_names, write_beside
 from detkit.formats._images import is_inside, place
 from detkit.formats._openimages_read import FLAGS
 from detkit.formats._voc_sizes import stem_of
@@ -43,7 +43,6 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
     InputError
         Unknown image sizes, two images with one name, two classes with one id.
     """
-    dataset = left_out(dataset, crowds=_crowds(options), ignored=options.ignored, shapes=options.shapes)
     if dataset.units == "pixels":
         sizes_required(dataset.images, dataset.annotations.image_index, "openimages")
     keys, labels = image_keys(dataset.images), class_labels(dataset.categories)
@@ -72,11 +71,6 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
 
 
 _LABEL_COLUMNS = ("ImageID", "Source", "LabelName", "Confidence")
-
-
-def _crowds(options: WriteOptions) -> str:
-    # `difficult` has no place here: such a row is written as an ordinary object, as the generic loss report says.
-    return "keep" if options.crowds == "difficult" else options.crowds
 
 
 def _file_part(split: str) -> str:

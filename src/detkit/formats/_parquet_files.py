@@ -72,7 +72,9 @@ def open_file(path: Path) -> Any:
     if problem is not None:
         raise InputError(f"no Parquet file: {problem}", path=path)
     try:
-        return pq.ParquetFile(path, thrift_string_size_limit=_THRIFT_LIMIT, thrift_container_size_limit=_THRIFT_LIMIT)
+        # Bytes: a name that is no UTF-8 is a name all the same, and none is taken for an address.
+        source = pa.OSFile(os.fsencode(path))
+        return pq.ParquetFile(source, thrift_string_size_limit=_THRIFT_LIMIT, thrift_container_size_limit=_THRIFT_LIMIT)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"damaged Parquet file: {_first_line(error)}", path=path) from error
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from detkit.errors import InputError
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.formats._base import Kind, Probe, ReadOptions
 from detkit.formats._collect import Collector, Item, named_like
 from detkit.formats._images import SUFFIXES
@@ -156,7 +156,8 @@ def read_supervisely(path: Path, options: ReadOptions) -> tuple[Collector, Categ
     if not known:
         first = next((f"; {f.where}: {f.message}" for f in collected.findings if f.code == "DK101"), "")
         raise InputError(
-            f"no annotation of Supervisely (an object with `size` and `objects`) among {len(found)} files{first}",
+            "no annotation of Supervisely (an object with `size` and `objects`) among "
+            f"{plural(len(found), 'file')}{first}",
             path=path,
         )
     _add_all(collected, project, known, whole=path == project.root)
@@ -287,7 +288,8 @@ def _item(collected: Collector, project: _Project, figure: Any, size: tuple[floa
 
 def _confidence(figure: Any) -> float | None:
     tags = figure.get("tags") if isinstance(figure, dict) else None
-    values = [t.get("value") for t in tags or () if isinstance(t, dict) and t.get("name") == CONFIDENCE]
+    known = tags if isinstance(tags, list) else ()
+    values = [t.get("value") for t in known if isinstance(t, dict) and t.get("name") == CONFIDENCE]
     return as_number(values[0]) if values else None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from detkit.findings import Loss
-from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
 from detkit.formats._json_file import write_json
 from detkit.formats._manifest import write_image_table, write_manifest
@@ -23,7 +23,6 @@ from detkit.formats._voc_numbers import difference
 from detkit.formats._writing import (
     Outlines,
     edges,
-    kept_rows,
     lost_extra,
     plain,
     require_pixels,
@@ -40,9 +39,7 @@ _OWN_IMAGE = frozenset(("size", "objects", "description", "tags"))
 _OWN_OBJECT = frozenset(("classTitle", "classId", "geometryType", "points", "bitmap", "tags"))
 
 
-def write_supervisely(
-    dataset: Dataset | Detections, target: Path, options: WriteOptions, holds: Capabilities
-) -> list[Loss]:
+def write_supervisely(dataset: Dataset | Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write a project: `meta.json`, a dataset for each split, a dataset inside it for each sub-folder of images.
 
     Parameters
@@ -52,7 +49,6 @@ def write_supervisely(
     target : Path
         An empty folder.
     options : WriteOptions
-    holds : Capabilities
 
     Returns
     -------
@@ -74,7 +70,7 @@ def write_supervisely(
     rest = _NO_SPLIT
     while rest in splits:
         rest += "_"
-    figures = _Figures(dataset, options, holds)
+    figures = _Figures(dataset, options)
     images = []
     for position, name in enumerate(names):
         folder = _folder(target, split.get(position, rest), name)
@@ -103,13 +99,12 @@ def _folder(target: Path, dataset: str, name: str) -> Path:
 class _Figures:
     """Builds the content of one file after another."""
 
-    def __init__(self, dataset: Dataset | Detections, options: WriteOptions, holds: Capabilities) -> None:
+    def __init__(self, dataset: Dataset | Detections, options: WriteOptions) -> None:
         self.dataset = dataset
         rows = dataset.annotations if isinstance(dataset, Dataset) else dataset
         self.extra: Mapping[int, Mapping[str, Any]] = rows.extra if isinstance(dataset, Dataset) else {}
         self.score = dataset.score.tolist() if isinstance(dataset, Detections) else None
         self.offsets = dataset.offsets.tolist()
-        self.keep = kept_rows(dataset, holds, options).tolist()
         corners = edges(rows.xywh)
         last = difference(corners[:, 2:], np.full((len(corners), 2), float(options.voc_offset)))
         self.corners = np.hstack([corners[:, :2], last]).tolist()
@@ -136,8 +131,7 @@ class _Figures:
         extra = images.extra.get(position, {})
         objects: list[dict[str, Any]] = []
         for row in range(*self.offsets[position : position + 2]):
-            if self.keep[row]:
-                objects += self._objects(row)
+            objects += self._objects(row)
         return {
             "description": extra.get("description", ""),
             "tags": extra.get("tags", []),

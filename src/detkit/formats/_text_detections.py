@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit import boxes, files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.formats._base import Probe, ReadOptions
 from detkit.formats._layouts import (
     YOLO,
@@ -231,7 +231,8 @@ def _refuse_other_kinds(rows: TextRows, path: Path, oriented: bool) -> None:
     if kinds["short"] > len(rows):
         held = "four corners" if oriented else "four numbers"
         raise InputError(
-            f"no confidence column: {kinds['short']} rows hold a class and {held}, expected a confidence too",
+            f"no confidence column: {plural(kinds['short'], 'row holds', 'rows hold')} a class and {held}, "
+            "expected a confidence too",
             path=path,
             place=_first(rows, "short"),
             hint=_HINT_CONFIDENCE,
@@ -365,8 +366,8 @@ def _relative_units(
     first = rows.files[int(np.argmax(unknown))]
     count = int(np.count_nonzero(unknown[rows.file_index]))
     message = (
-        f"{count} predictions on {int(unknown.sum())} images that the truth does not know and whose size is unknown "
-        f"are left out; the first is `{first.name}`"
+        f"{plural(count, 'prediction is', 'predictions are')} left out, on {plural(int(unknown.sum()), 'image')} "
+        f"that the truth does not know and whose size is unknown; the first is `{first.name}`"
     )
     return keep, [Finding("DK701", message, file=str(first.path), image=first.name, count=count)], "pixels"
 

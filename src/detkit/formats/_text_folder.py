@@ -8,7 +8,7 @@ from typing import Any
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, Loss, examples
 from detkit.formats._collect import Collector, named_like
 from detkit.formats._images import walk_images
 from detkit.formats._manifest import Manifest, ids_of, read_manifest, table_of_images, write_image_table, write_manifest
@@ -16,7 +16,15 @@ from detkit.formats._voc_sizes import stem_of
 from detkit.formats._yolo_sidecar import IMAGES_TABLE, ImageRow
 from detkit.tables import Categories, Dataset, Images
 
-__all__ = ["KnownImages", "class_words", "first_splits", "read_names_of", "splits_from_lists", "write_text_sidecar"]
+__all__ = [
+    "KnownImages",
+    "class_words",
+    "first_splits",
+    "read_names_of",
+    "split_parts",
+    "splits_from_lists",
+    "write_text_sidecar",
+]
 
 
 class KnownImages:
@@ -159,3 +167,18 @@ def first_splits(dataset: Dataset) -> tuple[dict[int, str], int]:
             doubled += position in split
             split.setdefault(position, name)
     return split, doubled
+
+
+def split_parts(dataset: Dataset) -> tuple[dict[str, list[int]], list[Loss]]:
+    """Images of each split, each in the first one it is in; `unassigned` are those of none, "" is all without splits.
+
+    Raises
+    ------
+    InputError
+        As `first_splits`.
+    """
+    split, doubled = first_splits(dataset)
+    parts: dict[str, list[int]] = {name: [] for name in dataset.splits}
+    for position in range(len(dataset.images)):
+        parts.setdefault(split.get(position, "unassigned" if dataset.splits else ""), []).append(position)
+    return parts or {"": []}, [Loss("images in several splits", "kept in the first one", doubled)] if doubled else []

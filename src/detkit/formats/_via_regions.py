@@ -16,8 +16,9 @@ import numpy as np
 from detkit import files
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.formats._coco_json import decode, not_finite_finding, read_document
+from detkit.formats._json_file import as_number, as_numbers
 from detkit.formats._voc_numbers import difference
 
 __all__ = ["Project", "box_of", "probe_file", "read_file", "via_files"]
@@ -115,15 +116,21 @@ def read_file(path: Path) -> Project:
     if isinstance(described, Mapping) and isinstance(described.get("region"), Mapping):
         project.attributes = described["region"]
     records = content.get("_via_img_metadata", content)
+    if not isinstance(records, Mapping):
+        raise InputError("`_via_img_metadata` is no object, expected one of images", path=path)
     order = content.get("_via_image_id_list")
-    keys = [k for k in order if k in records] if isinstance(order, list) and isinstance(records, Mapping) else []
-    for key in dict.fromkeys([*keys, *(records if isinstance(records, Mapping) else ())]):
+    keys = [k for k in order if isinstance(k, str) and k in records] if isinstance(order, list) else []
+    for key in dict.fromkeys([*keys, *records]):
         record = records[key]
         if not isinstance(record, Mapping) or not isinstance(record.get("filename"), str) or not record["filename"]:
             message = f"`{str(key)[:60]}`: expected an object with a `filename` and `regions`"
             project.findings.append(Finding("DK102", message, file=str(path)))
             continue
         regions = record.get("regions") or []
+        if not isinstance(regions, (Mapping, list)):
+            message = f"`{record['filename'][:60]}`: `regions` is neither a list nor an object"
+            project.findings.append(Finding("DK102", message, file=str(path)))
+            regions = []
         # Version 1 numbers them in an object.
         pairs = regions.items() if isinstance(regions, Mapping) else enumerate(regions)
         rows = [(f"`{record['filename']}` regions[{n}]", *_parts(region)) for n, region in pairs]
@@ -193,15 +200,12 @@ def box_of(shape: Any) -> tuple[list[float], list[list[float]] | None, str] | st
         values = _numbers(shape, *names)
         if values is None or min(values[2:]) < 0:
             return f"{kind} with {str(dict(shape))[:80]}, expected a centre and radii"
-        return _ellipse(*values, theta=float(shape.get("theta") or 0), kind=str(kind))
+        return _ellipse(*values, theta=as_number(shape.get("theta")) or 0.0, kind=str(kind))
     return f"a `{kind}` has no box" if isinstance(kind, str) else "no name of a shape"
 
 
 def _numbers(shape: Mapping[str, Any], *names: str) -> list[float] | None:
-    values = [shape.get(name) for name in names]
-    if not all(isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in values):
-        return None
-    return [float(v) for v in values if v is not None]
+    return as_numbers([shape.get(name) for name in names])
 
 
 def _polygon(shape: Mapping[str, Any], kind: str) -> tuple[list[float], list[list[float]] | None, str] | str:
@@ -210,7 +214,7 @@ def _polygon(shape: Mapping[str, Any], kind: str) -> tuple[list[float], list[lis
     except (KeyError, TypeError, ValueError):
         return f"{kind} without usable `all_points_x` and `all_points_y`"
     if len(ring) < 3 or not np.isfinite(ring).all():
-        return f"{kind} of {len(ring)} points, expected at least three finite ones"
+        return f"{kind} of {plural(len(ring), 'point')}, expected at least three finite ones"
     if kind == "polyline" and not np.array_equal(ring[0], ring[-1]):
         return "a `polyline` that is not closed has no box"
     low, high = ring.min(axis=0), ring.max(axis=0)

@@ -11,10 +11,12 @@ import numpy as np
 from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
-from detkit.formats._beside import left_out, pixels_required, unique_names, write_beside
+from detkit.formats._beside import unique_names, write_beside
 from detkit.formats._coco_write import encode
 from detkit.formats._images import is_inside, place
+from detkit.formats._text_folder import split_parts
 from detkit.formats._voc_numbers import difference
+from detkit.formats._writing import require_pixels
 from detkit.tables import Dataset, Images, Shapes
 
 __all__ = ["write_projects"]
@@ -40,12 +42,10 @@ def write_projects(dataset: Dataset, target: Path, options: WriteOptions) -> lis
     InputError
         Shares of images of unknown size, two images or two classes with one name, a class name that is blank.
     """
-    pixels_required(dataset.units, "via")
+    require_pixels(dataset, "VIA")
     _check_classes(dataset.categories.names)
-    crowds = "keep" if options.crowds == "difficult" else options.crowds
-    dataset = left_out(dataset, crowds=crowds, ignored=options.ignored, shapes=options.shapes)
     names = unique_names(dataset.images)
-    parts, losses = _parts(dataset)
+    parts, losses = split_parts(dataset)
     shapes, more = _shapes(dataset, options)
     described = _attributes(dataset, losses)
     for split, members in parts.items():
@@ -67,23 +67,6 @@ def write_projects(dataset: Dataset, target: Path, options: WriteOptions) -> lis
 def _check_classes(names: Sequence[str]) -> None:
     if len(set(names)) < len(names) or any(not name or name != name.strip() for name in names):
         raise InputError("class names are blank, have outer blanks or are there twice", hint="rename the classes first")
-
-
-def _parts(dataset: Dataset) -> tuple[dict[str, list[int]], list[Loss]]:
-    """Images of each file; an image of several splits stands in the first one's."""
-    taken = np.full(len(dataset.images), -1, np.int64)
-    several = 0
-    for number, (name, members) in enumerate(dataset.splits.items()):
-        if not name or "/" in name or "\\" in name or "\0" in name or name.startswith("."):
-            raise InputError(f"split name {name!r} cannot be used as a folder name")
-        several += int(np.count_nonzero(taken[members] >= 0))
-        taken[members] = np.where(taken[members] < 0, number, taken[members])
-    parts = {name: np.flatnonzero(taken == number).tolist() for number, name in enumerate(dataset.splits)}
-    if not parts:
-        parts = {"": list(range(len(dataset.images)))}
-    elif (taken < 0).any():
-        parts["unassigned"] = np.flatnonzero(taken < 0).tolist()
-    return parts, [Loss("images in several splits", "kept in the first one", several)] if several else []
 
 
 def _shapes(dataset: Dataset, options: WriteOptions) -> tuple[list[dict[str, Any]], list[Loss]]:

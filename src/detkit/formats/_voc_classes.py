@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.formats._base import ReadOptions
 from detkit.tables import Categories
 
@@ -72,7 +72,7 @@ def ordered_names(used: Iterable[str], path: Path, options: ReadOptions) -> tupl
         return tuple(options.names), []
     if options.names is not None:
         unknown = [name for name in used if name not in options.names]
-        message = f"{len(unknown)} classes are not among the names given: {examples(unknown)}"
+        message = f"{plural(len(unknown), 'class is', 'classes are')} not among the names given: {examples(unknown)}"
         return (*options.names, *unknown), [Finding("DK302", message, file=str(path), count=len(unknown))]
     try:
         found = find_names(path)

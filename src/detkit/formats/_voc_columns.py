@@ -1,4 +1,4 @@
-"""Objects of many VOC files as columns, from files read by pattern and files read by the XML library alike."""
+"""Objects of many VOC files as columns, from plain files and from files that the XML library read alike."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.formats._voc_numbers import difference
+from detkit.formats._voc_plain import PlainRows
 from detkit.formats._voc_xml import XmlObject, XmlRecord
 from detkit.tables import Shapes
 
@@ -23,9 +24,12 @@ class Columns:
     Parameters
     ----------
     names : list of str
+        Every name that occurs, once.
+    name_index : (N,) int64
+        Position of each object's name.
     xywh : (N, 4) float64
         Pixels.
-    difficult : list of bool
+    difficult : (N,) bool
     shapes : Shapes or None
     attributes : dict of str to (N,) array
         Columns that at least one object states.
@@ -33,94 +37,81 @@ class Columns:
     """
 
     names: list[str]
+    name_index: NDArray[np.int64]
     xywh: NDArray[np.float64]
-    difficult: list[bool]
+    difficult: NDArray[np.bool_]
     shapes: Shapes | None
     attributes: dict[str, NDArray[Any]]
     extra: dict[int, dict[str, Any]]
 
 
-def columns_of(records: Sequence[XmlRecord], voc_offset: int) -> Columns:
+def columns_of(records: Sequence[XmlRecord], rows: PlainRows, voc_offset: int) -> Columns:
     """Columns of all objects.
 
     Parameters
     ----------
     records : sequence of XmlRecord
+    rows : PlainRows
+        Objects of those that have plain ones, in their order.
     voc_offset : {0, 1}
 
     Returns
     -------
     Columns
     """
-    names: list[str] = []
-    difficult: list[bool] = []
-    pose: list[str] = []
-    flags: dict[str, list[float]] = {"truncated": [], "occluded": []}
-    corners: list[list[float]] = [[], [], [], []]
-    others: list[XmlObject] = []
-    rows_of_others: list[int] = []
-    for record in records:
-        rows, count = record.rows, len(record)
-        if rows is None:
-            rows_of_others += range(len(names), len(names) + count)
-            others += record.objects
-            names += [o.name for o in record.objects]
-            difficult += [o.difficult for o in record.objects]
-            pose += [o.pose for o in record.objects]
-            for name, values in flags.items():
-                values += [getattr(o, name) for o in record.objects]
-            continue
-        names += rows.names
-        difficult += rows.difficult or [False] * count
-        pose += rows.pose or [""] * count
-        flags["truncated"] += rows.truncated or [_UNSTATED] * count
-        flags["occluded"] += rows.occluded or [_UNSTATED] * count
-        for all_of_side, side in zip(corners, rows.corners, strict=True):
-            all_of_side += side
+    others = [item for record in records for item in record.objects]
+    is_plain = np.repeat([record.plain > 0 for record in records], [len(record) for record in records])
+
+    def column(plain: NDArray[Any], rest: list[Any]) -> NDArray[Any]:
+        """A column of all objects from that of the plain ones and that of the others."""
+        if not others:
+            return plain
+        out = np.empty((len(is_plain), *plain.shape[1:]), plain.dtype)
+        out[is_plain], out[~is_plain] = plain, rest
+        return out
+
+    texts = {text: position for position, text in enumerate(rows.texts)}
+    names = column(rows.names, [texts.setdefault(o.name, len(texts)) for o in others])
+    poses = column(rows.poses, [texts.setdefault(o.pose, len(texts)) for o in others])
+    truncated = column(rows.truncated, [o.truncated for o in others])
+    occluded = column(rows.occluded, [o.occluded for o in others])
+    at = np.flatnonzero(~is_plain).tolist() if others else []
+    every = np.array(list(texts), object)
+    used, name_index = np.unique(names, return_inverse=True)
     return Columns(
-        names,
-        _boxes(corners, others, rows_of_others, len(names), voc_offset),
-        difficult,
-        _shapes(others, rows_of_others, len(names)),
-        _attributes(flags, pose),
-        {row: o.extra for row, o in zip(rows_of_others, others, strict=True) if o.extra},
+        every[used].tolist(),
+        name_index,
+        column(_boxes(rows.corners, voc_offset), [o.xywh for o in others]),
+        column(rows.difficult, [o.difficult for o in others]),
+        _shapes(others, at, len(names)),
+        _attributes(truncated, occluded, every, poses),
+        {row: o.extra for row, o in zip(at, others, strict=True) if o.extra},
     )
 
 
-_UNSTATED = float("nan")
+def _boxes(corners: NDArray[np.float64], voc_offset: int) -> NDArray[np.float64]:
+    low = difference(corners[:, :2], voc_offset)
+    return np.hstack([low, difference(corners[:, 2:], low)])
 
 
-def _boxes(
-    corners: list[list[float]], others: list[XmlObject], rows_of_others: list[int], count: int, voc_offset: int
-) -> NDArray[np.float64]:
-    xywh = np.empty((count, 4))
-    plain = np.ones(count, np.bool_)
-    plain[rows_of_others] = False
-    edges = np.array(corners, np.float64).reshape(4, -1).T
-    low = difference(edges[:, :2], voc_offset)
-    xywh[plain] = np.hstack([low, difference(edges[:, 2:], low)])
-    if others:
-        xywh[~plain] = [o.xywh for o in others]
-    return xywh
-
-
-def _shapes(others: list[XmlObject], rows_of_others: list[int], count: int) -> Shapes | None:
+def _shapes(others: list[XmlObject], at: list[int], count: int) -> Shapes | None:
     if all(o.polygon is None for o in others):
         return None
     rings: list[Any] = [None] * count
-    for row, item in zip(rows_of_others, others, strict=True):
+    for row, item in zip(at, others, strict=True):
         rings[row] = None if item.polygon is None else [item.polygon]
     return Shapes.from_rows(rings)
 
 
-def _attributes(flags: dict[str, list[float]], pose: list[str]) -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {}
-    for name, stated in flags.items():
-        values = np.array(stated, np.float64)
-        if not np.isnan(values).all():
-            columns[name] = values
-    if any(pose):
-        texts = np.empty(len(pose), dtype=object)
-        texts[:] = pose
-        columns["pose"] = texts
+def _attributes(
+    truncated: NDArray[np.float64], occluded: NDArray[np.float64], texts: NDArray[Any], poses: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {
+        name: values
+        for name, values in (("truncated", truncated), ("occluded", occluded))
+        if not np.isnan(values).all()
+    }
+    pose = texts[poses]
+    if pose.any():
+        columns["pose"] = pose
     return columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.formats._images import SUFFIXES, ImageFinder, image_files
 from detkit.formats._voc_sizes import stem_of
 
@@ -53,18 +54,31 @@ def find_roots(path: Path) -> list[VocRoot]:
         return [VocRoot(*found[0])]
     if found:
         return [VocRoot(child, annotations, f"{child.name}/") for child, annotations in found]
-    return [VocRoot(path, path)] if next(xml_below(path), None) is not None else []
+    return [VocRoot(path, path)] if _holds_xml(path) else []
 
 
 def _annotations_in(folder: Path) -> Path | None:
     for child in _folders(folder):
-        if child.name.lower() == "annotations" and next(xml_below(child), None) is not None:
+        if child.name.lower() == "annotations" and _holds_xml(child):
             return child
     return None
 
 
+def _holds_xml(folder: Path) -> bool:
+    """Whether `xml_files` gives anything; a folder of many thousands is not listed for it."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        if any(_is_xml(entry.name) and not entry.is_dir() for entry in entries):
+            return True
+    return next(xml_files(folder), None) is not None
+
+
+def _is_xml(name: str) -> bool:
+    return name.lower().endswith(".xml") and not name.startswith(".")
+
+
 def _folders(path: Path) -> list[Path]:
-    return sorted(c for c in path.iterdir() if c.is_dir() and not c.name.startswith("."))
+    with os.scandir(path) as entries:
+        return sorted(Path(e.path) for e in entries if e.is_dir() and not e.name.startswith("."))
 
 
 def xml_below(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -79,7 +93,7 @@ def xml_files(folder: Path) -> Iterator[tuple[str, str]]:
         prefix = "" if root == str(folder) else f"{Path(root).relative_to(folder).as_posix()}/"
         above = os.path.join(root, "")  # noqa: PTH118
         for name in sorted(found):
-            if name.lower().endswith(".xml") and not name.startswith("."):
+            if _is_xml(name):
                 yield prefix + name[: -len(".xml")], above + name
 
 
@@ -189,7 +203,7 @@ def _read_list(file: Path, known: set[str], findings: list[Finding]) -> tuple[li
     names = [_stem(c[0] if is_class_list else line, known) for c, line in zip(cut, lines, strict=True)]
     unique = list(dict.fromkeys(names))
     if len(unique) < len(names):
-        message = f"{len(names) - len(unique)} images are listed twice"
+        message = f"{plural(len(names) - len(unique), 'image is', 'images are')} listed twice"
         findings.append(Finding("DK502", message, file=str(file), count=len(names) - len(unique)))
     return unique, is_class_list and "_" in file.stem
 
@@ -212,8 +226,9 @@ def _without_trainval(splits: dict[str, list[str]], root: VocRoot, findings: lis
     if set(splits["trainval"]) == union:
         return {name: names for name, names in splits.items() if name != "trainval"}
     differing = sorted(set(splits["trainval"]) ^ union)
+    differ = plural(len(differing), "image differs", "images differ")
     message = (
-        f"`trainval` is not `train` and `val` together: {len(differing)} images differ ({examples(differing)}); "
+        f"`trainval` is not `train` and `val` together: {differ} ({examples(differing)}); "
         "it is kept as a split of its own"
     )
     findings.append(Finding("DK108", message, file=str(root.lists / "trainval.txt"), count=len(differing)))

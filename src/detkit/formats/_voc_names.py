@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._images import is_inside
-from detkit.formats._voc_sizes import stem_of
+from detkit.formats._voc_sizes import is_plain_name, stem_of
 from detkit.tables import Images
 
-__all__ = ["image_names", "image_stems"]
+__all__ = ["image_names", "image_stems", "stems_of"]
 
 
 def image_names(images: Images) -> tuple[list[str], list[Loss]]:
@@ -27,16 +28,17 @@ def image_names(images: Images) -> tuple[list[str], list[Loss]]:
     names, cut, broken = [], [], 0
     first: dict[str, str] = {}
     for own, stated in zip(images.ids.tolist(), images.file_names, strict=True):
-        text = stated or str(own)
-        name = _encodable(text)
-        broken += name != text
-        if not is_inside(name):
-            cut.append(name)
-            name = name.replace("\\", "/").rpartition("/")[2]
-        parts = [p for p in name.split("/") if p not in ("", ".")]
-        name = "/".join(parts)
-        if not is_inside(name) or any(ord(c) < 32 for c in name):
-            raise InputError(f"image name {stated or str(own)!r} cannot be used as a file name")
+        text = name = stated or str(own)
+        if not is_plain_name(text):
+            name = _encodable(text)
+            broken += name != text
+            if not is_inside(name):
+                cut.append(name)
+                name = name.replace("\\", "/").rpartition("/")[2]
+            parts = [p for p in name.split("/") if p not in ("", ".")]
+            name = "/".join(parts)
+            if not is_inside(name) or any(ord(c) < 32 for c in name):
+                raise InputError(f"image name {text!r} cannot be used as a file name")
         if name in first:
             raise InputError(
                 f"images {first[name]!r} and {text!r} would both be called `{name}`", hint="rename one of them"
@@ -60,15 +62,28 @@ def _encodable(text: str) -> str:
 
 
 def image_stems(images: Images) -> tuple[list[str], list[Loss]]:
-    """Stem of each image, unique.
+    """Stem of each image, unique, and what had to be changed.
+
+    Raises
+    ------
+    InputError
+        As `image_names` and `stems_of` do.
+    """
+    names, losses = image_names(images)
+    return stems_of(names), losses
+
+
+def stems_of(names: Sequence[str]) -> list[str]:
+    """Stem of each of the names that `image_names` gave.
 
     Raises
     ------
     InputError
         Two images with the same stem.
     """
-    names, losses = image_names(images)
     stems = [stem_of(name) for name in names]
+    if len(set(stems)) == len(stems):
+        return stems
     seen: dict[str, int] = {}
     for position, stem in enumerate(stems):
         if stem in seen:
@@ -77,4 +92,4 @@ def image_stems(images: Images) -> tuple[list[str], list[Loss]]:
                 hint="rename one of them, or write another format",
             )
         seen[stem] = position
-    return stems, losses
+    return stems

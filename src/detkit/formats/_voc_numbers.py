@@ -7,7 +7,7 @@ from decimal import Context, Decimal, InvalidOperation
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["corner_texts", "difference", "exact_box", "number_text", "parse_exact"]
+__all__ = ["corner_texts", "corner_values", "difference", "exact_box", "number_text", "parse_exact"]
 
 _EXACT = Context(prec=60)
 _DECIMALS = 9
@@ -77,22 +77,51 @@ def corner_texts(xywh: NDArray[np.float64], voc_offset: int) -> list[tuple[str, 
     list of 4-tuples of str
         Integers where they are integers within 1e-9.
     """
-    low, high = xywh[:, :2] + voc_offset, xywh[:, :2] + xywh[:, 2:]
-    edges = np.hstack([low, high])
-    whole = np.rint(edges)
-    near = np.abs(edges - whole) <= 1e-9
-    easy = np.asarray((near & (np.abs(edges) < 2**53)).all(axis=1), np.bool_)
-    short = ~easy & _are_short(xywh, edges, whole)
+    values, is_plain, is_whole = _corner_values(xywh, voc_offset)
     texts: list[tuple[str, str, str, str]] = [("", "", "", "")] * len(xywh)
-    for i, (a, b, c, d) in zip(np.flatnonzero(easy).tolist(), whole[easy].astype(np.int64).tolist(), strict=True):
+    for i, (a, b, c, d) in zip(
+        np.flatnonzero(is_whole).tolist(), values[is_whole].astype(np.int64).tolist(), strict=True
+    ):
         texts[i] = str(a), str(b), str(c), str(d)
-    rounded = np.round(edges[short], _DECIMALS).tolist()
-    for i, row in zip(np.flatnonzero(short).tolist(), rounded, strict=True):
+    short = is_plain & ~is_whole
+    for i, row in zip(np.flatnonzero(short).tolist(), values[short].tolist(), strict=True):
         a, b, c, d = map(number_text, row)
         texts[i] = a, b, c, d
-    for i in np.flatnonzero(~easy & ~short).tolist():
+    for i in np.flatnonzero(~is_plain).tolist():
         texts[i] = _exact_texts(xywh[i].tolist(), voc_offset)
     return texts
+
+
+def corner_values(xywh: NDArray[np.float64], voc_offset: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Corners as the numbers whose shortest texts `corner_texts` gives, where there are such.
+
+    Parameters
+    ----------
+    xywh : (N, 4) float64
+        Pixels.
+    voc_offset : {0, 1}
+
+    Returns
+    -------
+    values : (N, 4) float64
+        xmin, ymin, xmax, ymax: whole and below 2**53, or below a million with at most nine decimals.
+    is_plain : (N,) bool
+        False where only decimal arithmetic gives the texts; the values mean nothing there.
+    """
+    return _corner_values(xywh, voc_offset)[:2]
+
+
+def _corner_values(
+    xywh: NDArray[np.float64], voc_offset: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """What `corner_values` gives, and (N,) bool: corners that are all whole."""
+    edges = np.hstack([xywh[:, :2] + voc_offset, xywh[:, :2] + xywh[:, 2:]])
+    whole = np.rint(edges)
+    near = np.abs(edges - whole) <= 1e-9
+    is_whole = np.asarray((near & (np.abs(edges) < 2**53)).all(axis=1), np.bool_)
+    short = ~is_whole & _are_short(xywh, edges, whole)
+    whole[short] = np.round(edges[short], _DECIMALS)
+    return whole, is_whole | short, is_whole
 
 
 def _are_short(xywh: NDArray[np.float64], edges: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -14,6 +14,7 @@ from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
+from detkit.formats._coco_json import gc_paused
 from detkit.formats._images import displayed_sizes
 from detkit.formats._voc_classes import case_twins, ordered_names
 from detkit.formats._voc_columns import columns_of
@@ -29,6 +30,7 @@ __all__ = ["read_xml_dataset"]
 class _Collected:
     """Records of all roots in order, with everything that belongs to them."""
 
+    reader: XmlReader
     names: list[str] = field(default_factory=list)
     paths: list[str | None] = field(default_factory=list)
     records: list[XmlRecord] = field(default_factory=list)
@@ -58,12 +60,13 @@ def read_xml_dataset(path: Path, options: ReadOptions) -> Dataset:
     roots = find_roots(path)
     if not roots:
         raise InputError("no .xml file in it", path=path)
-    collected = _Collected()
+    collected = _Collected(XmlReader(options))
     prepared = [_prepare(root, path) for root in roots]
     wanted = _wanted(prepared, options, path)
-    for (root, xml, splits, findings), stems in zip(prepared, wanted, strict=True):
-        collected.findings += findings
-        _add_root(collected, root, xml, splits, stems, options)
+    with gc_paused():
+        for (root, xml, splits, findings), stems in zip(prepared, wanted, strict=True):
+            collected.findings += findings
+            _add_root(collected, root, xml, splits, stems, options)
     if collected.records and all(r.unreadable for r in collected.records):
         first = collected.findings[[f.code for f in collected.findings].index("DK101")]
         count = len(collected.records)
@@ -109,8 +112,7 @@ def _add_root(
     bare = [s for s in listed if s not in xml and s in images.by_stem and (stems is None or s in stems)]
     chosen = sorted([s for s in xml if stems is None or s in stems] + bare)
     with_file = [s for s in chosen if s in xml]
-    reader = XmlReader(options)
-    read = dict(zip(with_file, files.each_file(reader.read, [xml[s] for s in with_file], options.jobs), strict=True))
+    read = dict(zip(with_file, collected.reader.read([xml[s] for s in with_file]), strict=True))
     records = [read[s] if s in read else XmlRecord() for s in chosen]
     start, position, renamed = len(collected.names), {}, []
     for stem, record in zip(chosen, records, strict=True):
@@ -122,9 +124,10 @@ def _add_root(
             continue
         position[stem] = len(collected.names)
         found = images.find(stem, record.file_name)
-        if record.file_name and _last(record.file_name) not in (_last(stem), _last(stem) + suffix_of(record.file_name)):
+        stated = suffix_of(record.file_name)
+        if record.file_name and _last(record.file_name) not in (_last(stem), _last(stem) + stated):
             renamed.append(xml[stem])
-        suffix = suffix_of(found or "") or suffix_of(record.file_name)
+        suffix = suffix_of(found or "") or stated
         collected.names.append(f"{root.prefix}{stem}{suffix}")
         collected.paths.append(found)
         collected.records.append(record)
@@ -196,7 +199,7 @@ def _assemble(collected: _Collected, path: Path, options: ReadOptions) -> Datase
         has_own_ids=False,
         extra={i: record.extra for i, record in enumerate(records) if record.extra},
     )
-    columns = columns_of(records, options.voc_offset)
+    columns = columns_of(records, collected.reader.rows(), options.voc_offset)
     categories = _categories(set(columns.names), path, options, findings)
     position = {name: i for i, name in enumerate(categories.names)}
     sources = collected.sources + _manifest_files(path)
@@ -204,7 +207,7 @@ def _assemble(collected: _Collected, path: Path, options: ReadOptions) -> Datase
         images,
         categories,
         image_index=np.repeat(np.arange(len(records)), [len(r) for r in records]) if records else [],
-        category_index=[position[name] for name in columns.names],
+        category_index=np.array([position[name] for name in columns.names], np.int64)[columns.name_index],
         xywh=columns.xywh,
         is_ignored=columns.difficult,
         shapes=columns.shapes,

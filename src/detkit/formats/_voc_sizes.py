@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -13,16 +14,27 @@ from numpy.typing import NDArray
 from detkit import files
 from detkit.findings import Finding
 from detkit.formats._base import ImageSizes, ReadOptions
-from detkit.formats._images import SUFFIXES, ImageFinder, displayed_sizes
+from detkit.formats._images import SUFFIXES, ImageFinder, displayed_sizes, suffix_of
 from detkit.tables import Images
 
-__all__ = ["ImageLookup", "find_sizes", "stem_of"]
+__all__ = ["ImageLookup", "find_sizes", "is_plain_name", "stem_of"]
 
 _TABLE = "detkit-images.csv"
+#: Parts of printable ASCII characters but `/`, `:` and the backslash, none of them `.` or `..`.
+_PART = r"(?!\.{1,2}(?:/|$))[ -.0-9;-\[\]-~]+"
+_PLAIN = re.compile(f"{_PART}(?:/{_PART})*")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a relative name is one that every system takes and no path object would change: nearly all are."""
+    return _PLAIN.fullmatch(name) is not None
 
 
 def stem_of(file_name: str) -> str:
     """A file name with its folders and without an image suffix; other dots are part of the name."""
+    if is_plain_name(file_name):
+        suffix = suffix_of(file_name.rpartition("/")[2])
+        return file_name[: -len(suffix)] if suffix in SUFFIXES else file_name
     path = PurePosixPath(file_name.replace("\\", "/"))
     return str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else str(path)
 

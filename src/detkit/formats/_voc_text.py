@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.formats._base import Probe, ReadOptions
 from detkit.formats._images import ImageFinder
 from detkit.formats._voc_classes import class_number, classes_of
@@ -41,7 +41,7 @@ def probe_text_truth(path: Path) -> Probe:
         return Probe(False, "no .xml file, and .txt rows with shares of the image, as YOLO has them")
     reversed_rows = int((rows.values[:, 2:] < rows.values[:, :2]).any(axis=1).sum())
     if numbered and reversed_rows:
-        return Probe(False, f".txt rows whose numbers are not left top right bottom ({reversed_rows} rows)")
+        return Probe(False, f".txt rows whose numbers are not left top right bottom ({plural(reversed_rows, 'row')})")
     return Probe(True, "a folder of .txt files with rows `name left top right bottom`")
 
 

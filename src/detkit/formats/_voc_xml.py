@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -14,11 +14,16 @@ from detkit import files
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._voc_numbers import exact_box, parse_exact
-from detkit.formats._voc_plain import PlainFiles, PlainRows
+from detkit.formats._voc_plain import Head, PlainFile, PlainFiles, PlainRows
+from detkit.ragged import EMPTY
 
 __all__ = ["XmlObject", "XmlReader", "XmlRecord", "is_voc_file"]
 
 _DEEPEST = 50
+#: Files that are in memory at once, and the size above which one of them is read on its own.
+_CHUNK, _LARGE = 1024, 1 << 18
+#: From so many files on, loading the kernel that reads plain ones is worth it.
+_MANY = 512
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _TRUE = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
 #: Where the file lies: it says nothing about the content, and is written anew.
@@ -46,24 +51,24 @@ class XmlObject:
 class XmlRecord:
     """One `<annotation>`: `size` is None where missing or not positive.
 
-    Objects stand in `objects`, or all of them as columns in `rows`; `digest` is the SHA-256 of the file's bytes.
+    Objects stand in `objects`, or `plain` of them in the reader's `rows`; `digest` is the SHA-256 of the file's bytes.
     """
 
     file_name: str = ""
     size: tuple[float, float] | None = None
-    objects: list[XmlObject] = field(default_factory=list)
-    extra: dict[str, Any] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    objects: Sequence[XmlObject] = ()
+    extra: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    findings: Sequence[Finding] = ()
     unreadable: bool = False
-    rows: PlainRows | None = None
+    plain: int = 0
     digest: bytes | None = None
 
     def __len__(self) -> int:
-        return len(self.objects) if self.rows is None else len(self.rows.names)
+        return len(self.objects) + self.plain
 
 
 class XmlReader:
-    """Reads the XML files of one dataset, one after the other; what is wrong with a file stands in its `findings`.
+    """Reads the XML files of one dataset; what is wrong with a file stands in its `findings`.
 
     Parameters
     ----------
@@ -74,31 +79,48 @@ class XmlReader:
         self.options = options
         self.plain = PlainFiles(options, self._head_of)
 
-    def read(self, path: str) -> XmlRecord:
-        """Content of one file; `unreadable` where it is no VOC annotation at all (`DK101`)."""
+    def read(self, paths: Sequence[str]) -> list[XmlRecord]:
+        """Content of each file; `unreadable` where it is no VOC annotation at all (`DK101`)."""
+        records: list[XmlRecord] = []
+        for at in range(0, len(paths), _CHUNK):
+            some = paths[at : at + _CHUNK]
+            contents = files.each_file(self._content, some, self.options.jobs)
+            small = [content if isinstance(content, bytes) else b"" for content in contents]
+            plain = self.plain.read(small) if len(paths) >= _MANY else [None] * len(some)
+            records += map(self._record, some, contents, plain)
+        return records
+
+    def rows(self) -> PlainRows:
+        """Objects of the files that have `plain` ones, in the order in which the files were read."""
+        return self.plain.rows()
+
+    def _content(self, path: str) -> bytes | XmlRecord:
+        """Bytes of a file; one that is large is read at once, as many of them would fill the memory."""
         try:
             data = files.read_small(path)
         except OSError as error:
             problem = f"cannot be read: {error.strerror or error}"
             return XmlRecord(findings=[Finding("DK101", problem, file=path)], unreadable=True)
-        digest = hashlib.sha256(data).digest()
-        plain = self.plain.read(data)
-        if plain is not None:
-            return XmlRecord(plain.file_name, plain.size, extra=plain.extra, rows=plain.rows, digest=digest)
-        record = self._parse(data, Path(path))
-        record.digest = digest
-        return record
+        return data if len(data) <= _LARGE else self._parse(data, Path(path))
+
+    def _record(self, path: str, content: bytes | XmlRecord, plain: PlainFile | None) -> XmlRecord:
+        if isinstance(content, XmlRecord):
+            return content
+        if plain is None:
+            return self._parse(content, Path(path))
+        digest = hashlib.sha256(content).digest()
+        return XmlRecord(plain.file_name, plain.size, extra=plain.extra, plain=plain.count, digest=digest)
 
     def _parse(self, data: bytes, path: Path) -> XmlRecord:
         root, problem, line = _root(data)
+        digest = hashlib.sha256(data).digest()
         if root is None:
-            return XmlRecord(findings=[Finding("DK101", problem, file=str(path), line=line)], unreadable=True)
-        record = XmlRecord(_text(root, "filename"), _size(root), extra=self._extra(root))
-        for index, element in enumerate(root.findall("object")):
-            _add_object(record, element, index, path, self.options)
-        for element in root.findall("object")[:1]:
-            self.plain.learn(element)
-        return record
+            finding = Finding("DK101", problem, file=str(path), line=line)
+            return XmlRecord(findings=[finding], unreadable=True, digest=digest)
+        findings: list[Finding] = []
+        found = [_object(e, i, path, self.options, findings) for i, e in enumerate(root.findall("object"))]
+        objects = [item for item in found if item is not None]
+        return XmlRecord(_text(root, "filename"), _size(root), objects, self._extra(root), findings, digest=digest)
 
     def _extra(self, root: Any) -> dict[str, Any]:
         if not self.options.with_extra:
@@ -106,7 +128,7 @@ class XmlReader:
         depth = _text(root, "size/depth")
         return ({"depth": depth} if depth else {}) | _plain_fields(root, _IMAGE_FIELDS)
 
-    def _head_of(self, data: bytes) -> tuple[str, tuple[float, float] | None, dict[str, Any], int] | None:
+    def _head_of(self, data: bytes) -> Head | None:
         root, _, _ = _root(data)
         if root is None:
             return None
@@ -161,24 +183,25 @@ def _size(root: Any) -> tuple[float, float] | None:
     return float(width), float(height)
 
 
-def _add_object(record: XmlRecord, element: Any, index: int, path: Path, options: ReadOptions) -> None:
+def _object(element: Any, index: int, path: Path, options: ReadOptions, findings: list[Finding]) -> XmlObject | None:
+    """An object, or None where it cannot be used, which `findings` then say."""
     where = f"object {index + 1}"
 
     def report(code: str, message: str) -> None:
-        record.findings.append(Finding(code, f"{where}: {message}", file=str(path), image=path.stem, annotation=index))
+        findings.append(Finding(code, f"{where}: {message}", file=str(path), image=path.stem, annotation=index))
 
     name = _text(element, "name")
     bndbox = element.find("bndbox")
     if not name or bndbox is None:
         report("DK102", "<name> is missing or empty" if not name else f"`{name}` has no <bndbox>")
-        return
+        return None
     corners: list[int | Decimal] = []
     for tag in _CORNERS:
         text = bndbox.findtext(tag)
         value = None if text is None else parse_exact(text)
         if value is None:
             report("DK102", f"<{tag}> is missing" if text is None else f"<{tag}> is `{text.strip()[:40]}`, no number")
-            return
+            return None
         corners.append(value)
     xmin, ymin, xmax, ymax = corners
     box = exact_box(xmin, ymin, xmax, ymax, options.voc_offset)
@@ -186,14 +209,14 @@ def _add_object(record: XmlRecord, element: Any, index: int, path: Path, options
     # Read inclusively, a box of half a pixel has xmin above xmax: only a negative size is a reversed box.
     if box[2] < 0 or box[3] < 0:
         report("DK102", f"corners are reversed: {text}, expected xmin <= xmax and ymin <= ymax")
-        return
+        return None
     if box[2] == 0 or box[3] == 0:
         report("DK201", f"no width or height: {text}")
     elif options.voc_offset and (xmin == xmax or ymin == ymax):
         report("DK204", f"one pixel wide or high: {text}")
     item = XmlObject(name, box, index)
     _add_fields(item, element, report, options)
-    record.objects.append(item)
+    return item
 
 
 def _add_fields(item: XmlObject, element: Any, report: Any, options: ReadOptions) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from detkit import files
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import examples
 from detkit.formats._base import ReadOptions
-from detkit.formats._beside import build_images, load_beside
+from detkit.formats._beside import build_images, load_beside, suspects
 from detkit.formats._widerface_text import ATTRIBUTES, INVALID, Lists, list_files, parse, probe_lists, split_of
 from detkit.formats._yolo_sidecar import Sidecar
 from detkit.tables import Categories, Dataset, Source, freeze
@@ -62,9 +62,7 @@ def read_dataset(path: Path, options: ReadOptions) -> Dataset:
     marks = np.array([[np.nan] * len(ATTRIBUTES) if m is None else m for m in lists.marks], np.float64)
     marks = marks.reshape(-1, len(ATTRIBUTES))
     xywh = lists.xywh()
-    flat = int(np.count_nonzero((xywh[:, 2:] <= 0).any(axis=1)))
-    if flat:
-        notes.append(Finding("DK201", "boxes without positive width and height; kept", file=str(path), count=flat))
+    notes += suspects(path, xywh)
     used = [*found, *([home / "labels.txt"] if (home / "labels.txt").is_file() else [])]
     return Dataset.build(
         images,

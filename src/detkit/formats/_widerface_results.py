@@ -11,14 +11,16 @@ import numpy as np
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, Loss
+from detkit.findings import Finding, Loss, plural
 from detkit.formats._base import ReadOptions
-from detkit.formats._beside import build_images, pixels_required, unique_names, write_beside
+from detkit.formats._beside import build_images, suspects, unique_names, write_beside
+from detkit.formats._json_file import as_count
 from detkit.formats._voc_numbers import number_text
 from detkit.formats._voc_sizes import stem_of
 from detkit.formats._widerface_read import FACE
-from detkit.formats._widerface_text import probe_result
+from detkit.formats._widerface_text import numbers_in, probe_result
 from detkit.formats._widerface_write import class_texts
+from detkit.formats._writing import require_pixels
 from detkit.formats._yolo_sidecar import Sidecar
 from detkit.tables import Categories, Detections, Source
 
@@ -81,14 +83,13 @@ def read_results(path: Path, options: ReadOptions) -> Detections:
     values = np.array([row for rows, _, _ in parsed for row in rows], np.float64).reshape(-1, 5)
     labels = [label for _, classes, _ in parsed for label in classes]
     classes = sorted(set(labels)) or [FACE]
-    odd = int(np.count_nonzero(~((values[:, 4] >= 0) & (values[:, 4] <= 1))))
-    if odd:
-        findings.append(Finding("DK708", "scores outside 0 to 1; kept", file=str(path), count=odd))
+    position = {name: i for i, name in enumerate(classes)}
+    findings += suspects(path, values[:, :4], values[:, 4])
     return Detections.build(
         images,
         Categories.from_names(classes),
         image_index=image_index,
-        category_index=[classes.index(label) for label in labels],
+        category_index=[position[label] for label in labels],
         xywh=values[:, :4],
         score=values[:, 4],
         source=Source(str(path), "widerface", files.sha256_of(found, root=path)),
@@ -108,19 +109,17 @@ def _parse(file: Path) -> tuple[list[list[float]], list[str], list[Finding]]:
         cells = line.split()
         if not cells:
             continue
-        try:
-            values = [float(cell) for cell in cells[:5]]
-        except ValueError:
-            values = []
-        if len(values) < 5 or not np.isfinite(values).all():
+        values = numbers_in(cells[:5])
+        if values is None or len(values) < 5:
             message = f"found `{line.strip()[:60]}`, expected x y w h score"
             findings.append(Finding("DK102", message, file=str(file), line=number))
             continue
         rows.append(values)
         classes.append(" ".join(cells[5:]) or FACE)
-    stated = lines[1].strip() if len(lines) > 1 else ""
-    if stated.isdecimal() and int(stated) != len(rows) + len(findings):
-        message = f"the count is {stated}, and {len(rows) + len(findings)} rows follow; the rows are taken"
+    stated = as_count(lines[1].strip()) if len(lines) > 1 else None
+    if stated is not None and stated != len(rows) + len(findings):
+        follow = plural(len(rows) + len(findings), "row follows", "rows follow")
+        message = f"the count is {stated}, and {follow}; the rows are taken"
         findings.append(Finding("DK106", message, file=str(file), line=2))
     return rows, classes, findings
 
@@ -142,7 +141,7 @@ def write_results(detections: Detections, target: Path) -> list[Loss]:
     InputError
         Shares of images of unknown size, two images with one file, or a class name that a row cannot hold.
     """
-    pixels_required(detections.units, "widerface")
+    require_pixels(detections, "WIDER FACE")
     stems = [stem_of(name) for name in unique_names(detections.images)]
     if len(set(stems)) < len(stems):
         raise InputError("two images would share one file of results", hint="rename one of them")

@@ -13,10 +13,21 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.formats._images import SUFFIXES
+from detkit.formats._json_file import as_count
 
-__all__ = ["ATTRIBUTES", "Lists", "is_name", "list_files", "parse", "probe_lists", "probe_result", "split_of"]
+__all__ = [
+    "ATTRIBUTES",
+    "Lists",
+    "is_name",
+    "list_files",
+    "numbers_in",
+    "parse",
+    "probe_lists",
+    "probe_result",
+    "split_of",
+]
 
 #: The six marks of a face, in the order of the columns after the box.
 ATTRIBUTES = ("blur", "expression", "illumination", "invalid", "occlusion", "pose")
@@ -79,11 +90,11 @@ def probe_lists(path: Path) -> tuple[bool, str]:
     lines = [line for line in lines if line]
     if len(lines) < 2 or not is_name(lines[0]):
         return False, "the first line is no image name"
-    counted = [at for at, line in enumerate(lines[1:], 1) if is_name(lines[at - 1]) and re.fullmatch(r"\d+", line)]
+    counted = [at for at, line in enumerate(lines[1:], 1) if is_name(lines[at - 1]) and as_count(line) is not None]
     if not counted:
         return False, "no image name is followed by the number of its faces"
     for at in counted[:20]:
-        if int(lines[at]) and at + 1 < len(lines) and _numbers(lines[at + 1].split()[:4]) is None:
+        if as_count(lines[at]) and at + 1 < len(lines) and numbers_in(lines[at + 1].split()[:4]) is None:
             return False, f"`{lines[at + 1][:40]}` after a count, expected x y w h and marks"
     return True, "image names, each with the number of its faces, and rows `x y w h blur ...`"
 
@@ -139,7 +150,7 @@ def _parse_image(lines: Sequence[str], start: int, stop: int, position: int, int
     if not rows:
         return
     number, tokens = rows.pop(0)
-    stated = int(tokens[0]) if len(tokens) == 1 and tokens[0].isdecimal() else None
+    stated = as_count(tokens[0]) if len(tokens) == 1 else None
     if stated is None:
         message = f"found `{' '.join(tokens)[:40]}`, expected the number of faces"
         into.findings.append(Finding("DK102", message, file=str(path), line=number))
@@ -148,14 +159,14 @@ def _parse_image(lines: Sequence[str], start: int, stop: int, position: int, int
         # WIDER FACE writes one row of zeros under the count 0.
         return
     if stated != len(rows):
-        message = f"the count is {stated}, and {len(rows)} rows follow; the rows are taken"
+        message = f"the count is {stated}, and {plural(len(rows), 'row follows', 'rows follow')}; the rows are taken"
         into.findings.append(Finding("DK106", message, file=str(path), line=number))
     for line, cells in rows:
         _parse_row(cells, line, position, into, path)
 
 
 def _parse_row(cells: list[str], line: int, position: int, into: Lists, path: Path) -> None:
-    box = _numbers(cells[:4]) if len(cells) >= 4 else None
+    box = numbers_in(cells[:4]) if len(cells) >= 4 else None
     rest = cells[4:]
     marks = [_mark(cell) for cell in rest[:6]] if len(rest) >= 6 else None
     if box is None or (marks is not None and None in marks):
@@ -175,11 +186,12 @@ def _mark(cell: str) -> float | None:
     named = {"True": 1.0, "False": 0.0}
     if cell in named:
         return named[cell]
-    value = _numbers([cell])
+    value = numbers_in([cell])
     return None if value is None else value[0]
 
 
-def _numbers(cells: Sequence[str]) -> list[float] | None:
+def numbers_in(cells: Sequence[str]) -> list[float] | None:
+    """Finite numbers of these texts; None where one is none."""
     try:
         values = [float(cell) for cell in cells]
     except ValueError:
@@ -192,9 +204,9 @@ def probe_result(path: Path) -> tuple[bool, str]:
     lines = [line.split() for line in _lines(path, _HEAD) if line.strip()]
     if len(lines) < 2 or len(lines[1]) != 1 or not lines[1][0].isdecimal():
         return False, "no image name and number of faces in the first two lines"
-    if len(lines[0]) >= 5 and _numbers(lines[0][1:]) is not None:
+    if len(lines[0]) >= 5 and numbers_in(lines[0][1:]) is not None:
         return False, "the first line is a row of numbers, expected an image name"
     rows = lines[2:]
-    if rows and (len(rows[0]) < 5 or _numbers(rows[0][:5]) is None or _numbers(rows[0][5:6] or ["-"]) is not None):
+    if rows and (len(rows[0]) < 5 or numbers_in(rows[0][:5]) is None or numbers_in(rows[0][5:6] or ["-"]) is not None):
         return False, f"`{' '.join(rows[0])[:40]}` after the count, expected x y w h score"
     return True, "one file an image: its name, the number of faces, rows `x y w h score`"

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
-from detkit.formats._beside import left_out, pixels_required, unique_names, write_beside
+from detkit.formats._beside import unique_names, write_beside
 from detkit.formats._images import is_inside, place
 from detkit.formats._voc_numbers import number_text
 from detkit.formats._widerface_read import FACE
 from detkit.formats._widerface_text import ATTRIBUTES, is_name
+from detkit.formats._writing import require_pixels
 from detkit.tables import Categories, Dataset
 
 __all__ = ["class_texts", "listed_names", "write_dataset"]
@@ -42,8 +43,7 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
     InputError
         Shares of images of unknown size, an image name that is none, or a class name that a row cannot hold.
     """
-    pixels_required(dataset.units, "widerface")
-    dataset = left_out(dataset, crowds=options.crowds, shapes=options.shapes)
+    require_pixels(dataset, "WIDER FACE")
     names = listed_names(unique_names(dataset.images))
     marks, losses = _marks(dataset)
     classes = class_texts(dataset.categories, always=False)

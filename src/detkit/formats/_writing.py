@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
-from detkit.findings import Loss, examples
+from detkit.findings import Loss, examples, plural
 from detkit.formats._base import Capabilities, WriteOptions
 from detkit.formats._mask_windows import window_of
 from detkit.formats._turned import bounds
 from detkit.formats._voc_names import image_names
 from detkit.tables import Dataset, Detections, Images, Shapes
 
-__all__ = ["Outlines", "distinct", "edges", "kept_rows", "lost_extra", "plain", "require_pixels", "require_sizes"]
+__all__ = [
+    "Outlines",
+    "distinct",
+    "edges",
+    "groups_of",
+    "kept_rows",
+    "lost_extra",
+    "new_group",
+    "plain",
+    "prepared",
+    "require_pixels",
+    "require_sizes",
+]
+
+Table = TypeVar("Table", Dataset, Detections)
 
 
 def require_pixels(table: Dataset | Detections, format: str) -> None:
@@ -47,7 +61,7 @@ def require_sizes(images: Images, format: str) -> None:
     if unknown:
         shown = examples([images.file_names[i] or str(images.ids[i]) for i in unknown])
         raise InputError(
-            f"the size of {len(unknown)} images is unknown, {format} states it: {shown}",
+            f"the size of {plural(len(unknown), 'image')} is unknown, {format} states it: {shown}",
             hint="give the images with `--images DIR`, or the sizes with `--image-sizes FILE`",
         )
 
@@ -66,11 +80,30 @@ def kept_rows(table: Dataset | Detections, holds: Capabilities, options: WriteOp
     return keep
 
 
-def ignored_rows(dataset: Dataset, holds: Capabilities, options: WriteOptions) -> NDArray[np.bool_]:
-    """(N,) bool: rows that get the format's own mark for objects that are not scored."""
-    as_ignored = "crowds" not in holds.holds and options.crowds == "difficult"
-    rows = dataset.annotations
-    return rows.is_ignored | rows.is_crowd if as_ignored else rows.is_ignored
+def prepared(table: Table, holds: Capabilities, options: WriteOptions) -> Table:
+    """The table as a writer gets it, so that none can forget an option.
+
+    Parameters
+    ----------
+    table : Dataset or Detections
+    holds : Capabilities
+        Of the target format.
+    options : WriteOptions
+
+    Returns
+    -------
+    Dataset or Detections
+        Without the rows that the options leave out; with `crowds="difficult"` crowds are ignored objects where the
+        format has these and no crowds.
+    """
+    keep = kept_rows(table, holds, options)
+    if not isinstance(table, Dataset):
+        return table if keep.all() else table.take(keep)
+    rows = table.annotations
+    as_ignored = options.crowds == "difficult" and "ignored" in holds.holds and "crowds" not in holds.holds
+    if as_ignored and rows.is_crowd.any():
+        table = replace(table, annotations=replace(rows, is_ignored=rows.is_ignored | rows.is_crowd))
+    return table if keep.all() else table.take_rows(np.flatnonzero(keep))
 
 
 def edges(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -177,6 +210,18 @@ def distinct(images: Images, suffix: str) -> tuple[list[str], list[str], list[Lo
         f"{stem if counts[stem.casefold()] == 1 else name}{suffix}" for stem, name in zip(stems, names, strict=True)
     ]
     return names, labels, losses
+
+
+def groups_of(stated: Iterable[Any]) -> set[Any]:
+    """Ids of the groups of an image's objects; a source may state a list or an object there, which is none."""
+    return {group for group in stated if isinstance(group, (int, float, str))}
+
+
+def new_group(used: set[Any]) -> int:
+    """The first number from 1 that no group has; it counts as used from then on."""
+    group = next(n for n in range(1, len(used) + 2) if n not in used)
+    used.add(group)
+    return group
 
 
 def lost_extra(dataset: Dataset, *, images: bool = True, categories: bool = True) -> list[Loss]:

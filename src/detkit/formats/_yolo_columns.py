@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.formats._yolo_rows import RawRows
 from detkit.tables import Ragged, Shapes
 
@@ -168,7 +168,8 @@ def _keypoint_shape(
     if not np.isin(visibility, (0, 1, 2)).all() or (length % 2 and not (visibility == 2).any() and task != "pose"):
         return None
     shape = (length - 5) // 3, 3
-    text = f"every row has {length} columns: read as pose with {shape[0]} keypoints (no `kpt_shape` is stated)"
+    points = plural(shape[0], "keypoint")
+    text = f"every row has {length} columns: read as pose with {points} (no `kpt_shape` is stated)"
     findings.append(Finding("DK107", text))
     return shape
 
@@ -187,7 +188,7 @@ def _classify(
     if kpt_shape is not None:
         columns = 5 + kpt_shape[0] * kpt_shape[1]
         kind[lengths == columns] = _POSE
-        expected = f"{columns} columns (`kpt_shape` is {list(kpt_shape)})"
+        expected = f"{plural(columns, 'column')} (`kpt_shape` is {list(kpt_shape)})"
     else:
         kind[(lengths >= 7) & (lengths % 2 == 1)] = _POLYGON
         if _is_oriented_set(lengths, task, findings):
@@ -267,7 +268,8 @@ def _boxes(table: _Table) -> NDArray[np.float64]:
 
 
 def _look_at_boxes(table: _Table, xywh: NDArray[np.float64], files: Sequence[str], findings: list[Finding]) -> None:
-    flat = (xywh[:, 2] <= 0) | (xywh[:, 3] <= 0)
+    # Shares so small that halves of them are lost are no size either.
+    flat = (xywh[:, 2:] < np.finfo(np.float64).tiny).any(axis=1)
     for row in np.flatnonzero(flat):
         width, height = xywh[row, 2:].tolist()
         text = f"width {width!r}, height {height!r} (shares of the image), expected both above 0; kept"

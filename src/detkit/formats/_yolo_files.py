@@ -72,7 +72,7 @@ class _LabelFolders:
             try:
                 with os.scandir(folder) as found:
                     names = sorted(e.name for e in found if e.name.lower().endswith(".txt"))
-            except OSError:
+            except (OSError, ValueError):  # ValueError: a NUL in a path of a list
                 names = []
             # In reverse, so that of `a.TXT` and `a.txt` the usual spelling stays.
             self._stems[folder] = {n[:-4]: n for n in names} | {n[:-4]: n for n in names if n.endswith(".txt")}
@@ -313,5 +313,5 @@ def _tell_apart(unnamed: list[_Item]) -> None:
 
 
 def _common_folder(keys: Iterable[str]) -> str:
-    folders = {key.rpartition("/")[0] for key in keys}
+    folders = {key.rpartition("/")[0] or "/" for key in keys}
     return os.path.commonpath(folders) if folders else ""

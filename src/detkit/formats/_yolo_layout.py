@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from detkit.errors import InputError
 from detkit.files import open_regular
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.formats._base import Probe
 from detkit.formats._data_yaml import UNASSIGNED, Description, read_darknet, read_data_yaml, resolve, split_name
 from detkit.formats._images import SUFFIXES
@@ -181,7 +181,7 @@ def _row_problem(tokens: Sequence[str]) -> str | None:
         return "has 6 columns and the last is in [0, 1]: predictions `class cx cy w h confidence`, not labels"
     pose = len(values) > 6 and (len(values) - 4) % 3 == 0
     if not (len(values) == 4 or (len(values) >= 6 and len(values) % 2 == 0) or pose):
-        return f"has {len(tokens)} columns, expected 5 (box) or an odd count from 7 (polygon)"
+        return f"has {plural(len(tokens), 'column')}, expected 5 (box) or an odd count from 7 (polygon)"
     inside = [-0.1 <= v <= 1.1 for v in (values[:4] if pose else values)]
     return None if all(inside) else "has coordinates outside [0, 1]"
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from detkit import boxes
 from detkit.errors import InputError
-from detkit.findings import Loss, examples
+from detkit.findings import Loss, examples, plural
 from detkit.formats._base import WriteOptions
 from detkit.formats._yolo_places import first_names
 from detkit.formats._yolo_rings import corners, join_rings, trace_mask
@@ -20,6 +20,8 @@ from detkit.tables import Dataset, Images, Shapes
 
 __all__ = ["Lines", "lines_of", "number_lines", "shares"]
 
+#: Rows that are turned to text at once.
+_BLOCK = 1 << 16
 _HINT_SIZES = "give the images with `--images`, or their sizes with `--image-sizes`"
 
 
@@ -55,23 +57,23 @@ def lines_of(dataset: Dataset, options: WriteOptions) -> Lines:
     MissingExtraError
         Masks to trace and no OpenCV.
     """
-    rows = _kept(dataset, options)
-    table = dataset.annotations.take(rows)
-    data = Dataset(dataset.images, dataset.categories, table, units=dataset.units)
-    sizes = _sizes(data)
-    task, count, losses = _task(data, options)
+    table = dataset.annotations
+    sizes = _sizes(dataset)
+    task, count, losses = _task(dataset, options)
     classes = table.category_index.tolist()
     if task == "segment" or task == "obb":
-        texts, more = _outlines(data, sizes)
+        texts, more = _outlines(dataset, sizes)
         losses += more
     else:
         texts = number_lines(shares(table.xywh, sizes))
     if task == "pose":
-        points, more = _points(data, sizes, count)
+        points, more = _points(dataset, sizes, count)
         texts = [f"{box} {tail}" for box, tail in zip(texts, points, strict=True)]
         losses += more
-    lines = [f"{number} {text}" for number, text in zip(classes, texts, strict=True)]
-    return Lines(task, (count, 3) if task == "pose" else None, table.image_index, lines, losses)
+    # In place: of millions of lines there are never two lists.
+    for row, number in enumerate(classes):
+        texts[row] = f"{number} {texts[row]}"
+    return Lines(task, (count, 3) if task == "pose" else None, table.image_index, texts, losses)
 
 
 def number_lines(values: NDArray[np.float64]) -> list[str]:
@@ -87,8 +89,11 @@ def number_lines(values: NDArray[np.float64]) -> list[str]:
     # The JSON encoder writes these as `repr` does, several times as fast; others get another exponent.
     import msgspec
 
-    text = msgspec.json.encode(values.tolist()).decode("ascii")[2:-2]
-    return text.replace("],[", "\n").replace(",", " ").split("\n")
+    lines: list[str] = []
+    for at in range(0, len(values), _BLOCK):
+        text = msgspec.json.encode(values[at : at + _BLOCK].tolist()).decode("ascii")[2:-2]
+        lines += text.replace("],[", "\n").replace(",", " ").split("\n")
+    return lines
 
 
 def shares(xywh: NDArray[np.float64], sizes: NDArray[np.float64] | None) -> NDArray[np.float64]:
@@ -109,25 +114,11 @@ def known_sizes(images: Images, image_index: NDArray[np.int64]) -> NDArray[np.fl
     sizes = images.sizes[image_index]
     bad = image_index[~(sizes > 0).all(axis=1)]
     if len(bad):
-        names = examples(first_names(images, np.unique(bad)))
-        raise InputError(
-            f"the size of {len(np.unique(bad))} images with boxes is unknown, and shares need it: {names}",
-            hint=_HINT_SIZES,
-        )
+        without = np.unique(bad)
+        counted = plural(len(without), "image with boxes", "images with boxes")
+        names = examples(first_names(images, without))
+        raise InputError(f"the size of {counted} is unknown, and shares need it: {names}", hint=_HINT_SIZES)
     return sizes
-
-
-def _kept(dataset: Dataset, options: WriteOptions) -> NDArray[np.int64]:
-    """Positions of the rows that are written; what is left out here is counted by the generic loss report."""
-    table = dataset.annotations
-    keep = np.ones(len(table), np.bool_)
-    if options.crowds == "drop":
-        keep &= ~table.is_crowd
-    if options.ignored == "drop":
-        keep &= ~table.is_ignored
-    if options.shapes == "drop" and table.shapes is not None:
-        keep &= ~_outlined(table.shapes)
-    return np.flatnonzero(keep)
 
 
 def _outlined(shapes: Shapes) -> NDArray[np.bool_]:

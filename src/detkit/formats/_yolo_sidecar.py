@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,8 +156,9 @@ def _manifest(path: Path) -> dict[str, Any]:
 
 
 def _table(path: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, ImageRow], tuple[Finding, ...]]:
-    reader = csv.reader(io.StringIO(_text(path), newline=""))
-    header = [cell.strip().lower() for cell in next(reader, [])]
+    reader = _lines_of(path)
+    _, first = next(reader, (1, []))
+    header = [cell.strip().lower() for cell in first]
     if "file" not in header:
         raise InputError("no column `file`, expected `file,width,height,id`", path=path, place="line 1")
     columns = {name: header.index(name) for name in ("file", "width", "height", "id", "name") if name in header}
@@ -165,19 +166,29 @@ def _table(path: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, ImageRow]
     rows: dict[str, ImageRow] = {}
     findings: list[Finding] = []
     folder = path.absolute().parent.as_posix()
-    for cells in reader:
+    for line, cells in reader:
         if not any(cells):
             continue
-        place = f"line {reader.line_num}"
+        place = f"line {line}"
         row = _image_row({k: cells[i] if i < len(cells) else "" for k, i in columns.items()}, kind, path, place)
         key = os.path.normpath(f"{folder}/{row.file}")
         if key in rows:
             text = f"image `{row.file}` stands twice; the first row is used"
-            findings.append(Finding("DK502", text, file=str(path), line=reader.line_num))
+            findings.append(Finding("DK502", text, file=str(path), line=line))
             continue
         rows[key] = row
     _check_ids(rows, path)
     return rows, tuple(findings)
+
+
+def _lines_of(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row of a table."""
+    reader = csv.reader(io.StringIO(_text(path), newline=""))
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise InputError(f"not a CSV table: {error}", path=path, place=f"line {reader.line_num}") from error
 
 
 def _image_row(cells: Mapping[str, str], kind: str, path: Path, place: str) -> ImageRow:

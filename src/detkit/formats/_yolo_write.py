@@ -59,7 +59,7 @@ def write_predictions(detections: Detections, target: Path, options: WriteOption
     """Write predictions, see `formats.yolo.write_detections`."""
     _check_names(detections.categories)
     corners = quadrangle_rows(detections.shapes) if options.shapes == "keep" else None
-    detections, losses = _boxes_only(detections, options, oriented=corners is not None)
+    losses = _lost_outlines(detections, options, oriented=corners is not None)
     names, renamed = safe_names(detections.images)
     files = [_text_name(name) for name in names]
     first: dict[str, int] = {}
@@ -97,20 +97,18 @@ def _sizes_of_predictions(detections: Detections) -> Any:
         ) from None
 
 
-def _boxes_only(detections: Detections, options: WriteOptions, *, oriented: bool) -> tuple[Detections, list[Loss]]:
-    """The rows that are written; rows hold a box, oriented where all of them are, a score and nothing else."""
+def _lost_outlines(detections: Detections, options: WriteOptions, *, oriented: bool) -> list[Loss]:
+    """What rows have no place for: they hold a box, oriented where all of them are, a score and nothing else."""
     losses = []
     shapes, keypoints = detections.shapes, detections.keypoints
     if keypoints is not None and keypoints.lengths().any():
         losses.append(Loss("keypoints", "dropped", int(np.count_nonzero(keypoints.lengths()))))
-    if shapes is not None and not oriented:
+    if shapes is not None and not oriented and options.shapes == "keep":
         outlined = (shapes.kind == Shapes.RLE) | (shapes.rings.lengths() > 0)
-        if options.shapes == "drop":
-            detections = detections.take(~outlined)
-        elif options.shapes == "keep" and outlined.any():
+        if outlined.any():
             where = first_names(detections.images, detections.image_index[outlined])
             losses.append(Loss("outlines", "turned into boxes", int(outlined.sum()), where))
-    return detections, losses
+    return losses
 
 
 def _check_names(categories: Categories) -> None:

@@ -46,7 +46,7 @@ def detect(path: Path, kind: Kind) -> Probe:
     found = [probe_file(file) for file in files[:_SAMPLE]]
     fitting = [why for what, why in found if what == kind]
     if len(fitting) > 1 and kind == "detections":
-        return Probe(False, f"{len(fitting)} files of predictions, expected one")
+        return Probe(False, "several files of predictions, expected one")
     return Probe(bool(fitting), fitting[0] if fitting else f"{files[0].name}: {found[0][1]}")
 
 

@@ -26,6 +26,7 @@ from detkit.formats._coco_results import read_results
 from detkit.formats._coco_truth import read_part
 from detkit.formats._coco_write import detection_records, encode, write_list, write_object
 from detkit.formats._images import is_inside, place
+from detkit.formats._json_file import as_count
 from detkit.tables import Categories, Dataset, Detections, Images, Source
 
 __all__ = ["CAPABILITIES", "COCO91_IDS", "COCO_NAMES", "detect", "read", "read_detections", "write", "write_detections"]
@@ -278,15 +279,11 @@ def write_detections(detections: Detections, target: str | Path, options: WriteO
     _check_units(detections.units)
     image_ids, losses = _image_ids(detections.images)
     category_ids, more = _category_ids(detections.categories, options)
-    keep = detections
-    if options.shapes == "drop" and keep.shapes is not None:
-        polygons = keep.shapes.rings.lengths() > 0
-        keep = keep.take(np.flatnonzero(~(polygons | (keep.shapes.kind == keep.shapes.RLE))))
-    if options.shapes == "box" and not keep.has_boxes and keep.keypoints is None:
+    if options.shapes == "box" and not detections.has_boxes and detections.keypoints is None:
         from dataclasses import replace
 
-        keep = replace(keep, has_boxes=True)
-    write_list(detection_records(keep, image_ids, category_ids, options.shapes == "keep"), Path(target))
+        detections = replace(detections, has_boxes=True)
+    write_list(detection_records(detections, image_ids, category_ids, options.shapes == "keep"), Path(target))
     return losses + more
 
 
@@ -296,10 +293,9 @@ def _image_ids(images: Images) -> tuple[list[Any], list[Loss]]:
     stems = [PurePosixPath(name.replace("\\", "/")).stem for name in images.file_names]
     if not all(stems):
         return images.ids.tolist(), [Loss("image ids", "numbered from 1 (no file names)", len(images))]
-    if all(s.isascii() and s.isdecimal() for s in stems) and len({int(s) for s in stems}) == len(stems):
-        return [int(s) for s in stems], [
-            Loss("image ids", "taken from numeric file names", len(stems), tuple(stems[:3]))
-        ]
+    numbers = [n for n in map(as_count, stems) if n is not None]
+    if len(set(numbers)) == len(stems):
+        return numbers, [Loss("image ids", "taken from numeric file names", len(stems), tuple(stems[:3]))]
     names = stems if len(set(stems)) == len(stems) else list(images.file_names)
     return names, [Loss("image ids", "written as file names", len(names), tuple(names[:3]))]
 

@@ -56,4 +56,4 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `_annotations.createml.json` beside the images, in a folder for each split."""
     from detkit.formats._createml_files import write_createml
 
-    return write_createml(dataset, target, options, CAPABILITIES)
+    return write_createml(dataset, target, options)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detkit import boxes, files
 from detkit.errors import InputError
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss, examples, plural
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._csv_columns import Columns, columns_of, delimiter_of
 from detkit.formats._voc_classes import case_twins, classes_of
@@ -157,7 +157,7 @@ def _load(path: Path) -> tuple[_Table, Columns]:
         for i, (row, is_fit) in enumerate(zip(rows, fits, strict=True)):
             if not is_fit:
                 hint = "; are there decimal commas?" if len(row) > width else ""
-                table.bad(i, f"{len(row)} fields, expected {width} as in the header{hint}")
+                table.bad(i, f"{plural(len(row), 'field')}, expected {width} as in the header{hint}")
         table.keep(fits)
     return table, columns
 

@@ -70,11 +70,11 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write CVAT for images 1.1: one `.xml` file, or `annotations.xml` in a folder with the images in `images`."""
     from detkit.formats._cvat_write import write_cvat
 
-    return write_cvat(dataset, target, options, CAPABILITIES)
+    return write_cvat(dataset, target, options)
 
 
 def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write predictions as pre-labels: shapes with `source="auto"` and an attribute `score`."""
     from detkit.formats._cvat_write import write_cvat
 
-    return write_cvat(detections, target, options, CAPABILITIES)
+    return write_cvat(detections, target, options)

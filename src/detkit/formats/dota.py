@@ -70,11 +70,11 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `labelTxt` and `images`, in a folder for each split, into a folder."""
     from detkit.formats._dota_write import write_dataset
 
-    return write_dataset(dataset, target, options, CAPABILITIES)
+    return write_dataset(dataset, target, options)
 
 
 def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `Task1_<class>.txt` for each class into a folder."""
     from detkit.formats._dota_write import write_results
 
-    return write_results(detections, target, options, CAPABILITIES)
+    return write_results(detections, target, options)

@@ -70,11 +70,11 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `metadata.jsonl` beside the images, in a folder for each split, and `detkit.json`."""
     from detkit.formats._huggingface_write import write_huggingface
 
-    return write_huggingface(dataset, target, options, CAPABILITIES)
+    return write_huggingface(dataset, target, options)
 
 
 def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write predictions as `write` does a dataset; objects have a `score`."""
     from detkit.formats._huggingface_write import write_huggingface
 
-    return write_huggingface(detections, target, options, CAPABILITIES)
+    return write_huggingface(detections, target, options)

@@ -66,11 +66,11 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `training/label_2`, `training/image_2` and `ImageSets` into a folder."""
     from detkit.formats._kitti_write import write_kitti
 
-    return write_kitti(dataset, target, options, CAPABILITIES)
+    return write_kitti(dataset, target, options)
 
 
 def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write a result file for each image into a folder."""
     from detkit.formats._kitti_write import write_kitti
 
-    return write_kitti(detections, target, options, CAPABILITIES)
+    return write_kitti(detections, target, options)

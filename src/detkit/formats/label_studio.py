@@ -76,11 +76,11 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `tasks.json` with annotations, and `label_config.xml` for the project, into a folder."""
     from detkit.formats._label_studio_write import write_label_studio
 
-    return write_label_studio(dataset, target, options, CAPABILITIES)
+    return write_label_studio(dataset, target, options)
 
 
 def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `tasks.json` with predictions, the score with each region, and `label_config.xml`, into a folder."""
     from detkit.formats._label_studio_write import write_label_studio
 
-    return write_label_studio(detections, target, options, CAPABILITIES)
+    return write_label_studio(detections, target, options)

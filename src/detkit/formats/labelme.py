@@ -72,11 +72,11 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write a JSON file for each image, with the images beside them, and `detkit.json`."""
     from detkit.formats._labelme_write import write_labelme
 
-    return write_labelme(dataset, target, options, CAPABILITIES)
+    return write_labelme(dataset, target, options)
 
 
 def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write a JSON file for each image; each shape has its `score`."""
     from detkit.formats._labelme_write import write_labelme
 
-    return write_labelme(detections, target, options, CAPABILITIES)
+    return write_labelme(detections, target, options)

@@ -18,7 +18,6 @@ from detkit import files
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss, examples
 from detkit.formats._base import FEATURES, Capabilities, Kind, Probe, ReadOptions, WriteOptions
-from detkit.formats._beside import left_out
 from detkit.formats._coco_files import UNASSIGNED, SplitFile, find_images
 from detkit.formats._coco_join import join
 from detkit.formats._coco_json import gc_paused
@@ -151,6 +150,4 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """
     from detkit.formats._lvis_write import write_files
 
-    crowds = "keep" if options.crowds == "difficult" else options.crowds
-    dataset = left_out(dataset, crowds=crowds, ignored="keep", shapes=options.shapes)
     return write_files(dataset, target, options)

@@ -23,7 +23,7 @@ from detkit.formats._parquet_header import KEY, SCHEMA, Header
 from detkit.formats._parquet_read import read_files
 from detkit.formats._parquet_write import ROWS, Extras, cut, extras_of, write_file, write_shards
 from detkit.formats.coco import _category_ids
-from detkit.tables import Categories, Detections, Images, Shapes, id_array
+from detkit.tables import Categories, Detections, Images, id_array
 
 __all__ = ["CAPABILITIES", "detect", "read_detections", "require", "stream_detections", "write_detections"]
 
@@ -114,10 +114,7 @@ def write_detections(detections: Detections, target: Path, options: WriteOptions
     list of Loss
         Category ids that the options changed; nothing else is lost.
     """
-    if options.shapes != "keep" and detections.shapes is not None:
-        outlined = (detections.shapes.kind == Shapes.RLE) | (detections.shapes.rings.lengths() > 0)
-        if options.shapes == "drop":
-            detections = detections.take(np.flatnonzero(~outlined))
+    if options.shapes != "keep":
         detections = replace(detections, shapes=None)
     ids, losses = _category_ids(detections.categories, options)
     categories = replace(

@@ -71,11 +71,11 @@ def write(dataset: Dataset, target: Path, options: WriteOptions) -> list[Loss]:
     """Write `meta.json`, a dataset folder for each split with `ann/` and `img/`, and `detkit.json`."""
     from detkit.formats._supervisely_write import write_supervisely
 
-    return write_supervisely(dataset, target, options, CAPABILITIES)
+    return write_supervisely(dataset, target, options)
 
 
 def write_detections(detections: Detections, target: Path, options: WriteOptions) -> list[Loss]:
     """Write predictions as pre-labels: figures with a tag `confidence`."""
     from detkit.formats._supervisely_write import write_supervisely
 
-    return write_supervisely(detections, target, options, CAPABILITIES)
+    return write_supervisely(detections, target, options)

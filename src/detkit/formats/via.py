@@ -18,6 +18,7 @@ from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss, examples
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._beside import build_images, load_beside
+from detkit.formats._object_columns import object_column
 from detkit.formats._via_regions import Project, box_of, probe_file, read_file, via_files
 from detkit.tables import Categories, Dataset, Shapes, Source, freeze
 
@@ -172,6 +173,13 @@ class _Columns:
             self.findings.append(Finding("DK102", message, file=str(path), line=line))
             return
         box, rings, _ = found
+        if not np.isfinite(box).all():
+            message = f"{place}: width and height are not finite; left out"
+            self.findings.append(Finding("DK102", message, file=str(path), line=line))
+            return
+        if min(box[2:]) <= 0:
+            message = f"{place}: width {box[2]:g} and height {box[3]:g}, expected both above zero; kept"
+            self.findings.append(Finding("DK201", message, file=str(path), line=line))
         self.image_index.append(image)
         self.classes.append(label)
         self.boxes.append(box)
@@ -180,12 +188,8 @@ class _Columns:
 
     def table(self) -> dict[str, NDArray[Any]]:
         """The other attributes as columns."""
-        columns = {}
-        for name in dict.fromkeys(name for own in self.attributes for name in own):
-            column = np.empty(len(self.attributes), dtype=object)
-            column[:] = [own.get(name) for own in self.attributes]
-            columns[str(name)] = column
-        return columns
+        names = dict.fromkeys(name for own in self.attributes for name in own)
+        return {str(name): object_column([own.get(name) for own in self.attributes]) for name in names}
 
 
 def _text(value: Any) -> str:

@@ -33,6 +33,8 @@ class Layout:
     box : str
     spans : tuple of str
         Keys with a list or an object, of which the place in the text is noted (see `json_outlines`, which reads it).
+    is_closed : bool
+        Give up on any other key, and on a `null`: what is read is then all that the records say.
     """
 
     ids: tuple[str, ...]
@@ -42,6 +44,7 @@ class Layout:
     refused: tuple[str, ...] = ()
     box: str = "bbox"
     spans: tuple[str, ...] = ()
+    is_closed: bool = False
 
     def keys(self) -> tuple[str, ...]:
         """All keys; `Columns.stated` has one bit for each in this order."""

@@ -25,6 +25,8 @@ from detkit.kernels import (
     polygon,
     rle,
     soft_nms,
+    voc_objects,
+    voc_text,
 )
 from detkit.kernels._jit import Kernel
 
@@ -38,7 +40,7 @@ def warm_up() -> dict[str, bool]:
     one_cell = match.Cells(np.array([0, 1]), np.array([0, 1]), boxes[:, 2], boxes[:, 2], none, none, none)
     found = match.match(one_cell, np.array([0.5]), np.array([[0.0, 1e10]]), rule="greedy", boxes=(boxes, boxes))
     one = np.ones(1)
-    first = np.zeros(1, np.int64)
+    first, ends = np.zeros(1, np.int64), np.array([0, 1])
     cells.sort_within(first, one, first.copy())
     cells.merge_cells(first, first)
     accumulate.accumulate(
@@ -53,6 +55,8 @@ def warm_up() -> dict[str, bool]:
     iou.pairwise_iou(boxes, boxes)
     json_rows.scan_rows(b'[{"id":1,"bbox":[0,0,1,1]}]', 0, json_rows.Layout(("id",)))
     _warm_outlines()
+    voc_objects.read_objects(b"<object>", ends)
+    voc_text.object_texts(boxes, first, np.zeros((1, 2), np.bool_), first, [b"a"], [b"b"])
     nms.nms(boxes, one)
     zero = np.zeros(1, np.int64)
     cells_of_one = np.array([0, 1])
@@ -71,7 +75,6 @@ def warm_up() -> dict[str, bool]:
     kmeans.nearest(sizes, sizes)
     kmeans.medians(sizes, np.zeros((1, 2), np.int64), zero, 1)
     kmeans.ratios(sizes, sizes)
-    ends = np.array([0, 1])
     stream = bootstrap.Stream(ends, zero, zero, zero, np.zeros(1, np.uint8), ends)
     weights = np.ones((1, 1), np.int32)
     counts = bootstrap.weighted_counts(zero.astype(np.int32), np.ones(1, np.uint16), ends, weights)

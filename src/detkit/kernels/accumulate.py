@@ -24,7 +24,9 @@ def _accumulate(
     truths: Any,
     caps: Any,
     recall_thresholds: Any,
+    varies: Any,
     kept: Any,
+    wrong: Any,
     hit_precision: Any,
     hit_recall: Any,
     hit_score: Any,
@@ -32,7 +34,8 @@ def _accumulate(
     recall: Any,
     scores: Any,
 ) -> None:
-    # `kept`, `hit_precision`, `hit_recall`, `hit_score`: room for every detection.
+    # `varies` (A, D): neither false at every threshold nor ignored at every one. `kept`, `wrong`, `hit_precision`,
+    # `hit_recall`, `hit_score`: room for every detection.
     dets = order.shape[0]
     highest = -1
     for d in range(dets):
@@ -47,22 +50,34 @@ def _accumulate(
                         precision[t, r, a, m] = precision[t, r, a, m - 1]
                         scores[t, r, a, m] = scores[t, r, a, m - 1]
             continue
-        count = 0
+        first = -1
         for i in range(dets):
             if rank[order[i]] < caps[m]:
-                kept[count] = order[i]
-                count += 1
-        first = kept[0] if count > 0 else -1
+                first = order[i]
+                break
         for a in range(outcome.shape[0]):
             if truths[a] == 0:
                 continue
+            # The others, in order, and how many that are false at every threshold stand before each.
+            count = 0
+            always = 0
+            for i in range(dets):
+                d = order[i]
+                if rank[d] >= caps[m]:
+                    continue
+                if varies[a, d]:
+                    kept[count] = d
+                    wrong[count] = always
+                    count += 1
+                elif outcome[a, 0, d] == FALSE:
+                    always += 1
             for t in range(outcome.shape[1]):
                 tp = 0
                 fp = 0
                 for n in range(count):
                     d = kept[n]
                     if outcome[a, t, d] == TRUE:
-                        hit_precision[tp] = float(tp + 1) / (float(fp) + float(tp + 1) + _EPSILON)
+                        hit_precision[tp] = float(tp + 1) / (float(wrong[n] + fp) + float(tp + 1) + _EPSILON)
                         hit_recall[tp] = float(tp + 1) / truths[a]
                         hit_score[tp] = score[d]
                         tp += 1
@@ -132,6 +147,9 @@ def accumulate(
     shape = (thresholds, len(recall_thresholds), area_ranges, len(caps))
     precision, scores = np.full(shape, -1.0), np.full(shape, -1.0)
     recall = np.full((thresholds, area_ranges, len(caps)), -1.0)
+    # Most detections are false, or ignored, at every threshold: those are counted once, not threshold by threshold.
+    some, every = np.bitwise_or.reduce(outcome, axis=1), np.bitwise_and.reduce(outcome, axis=1)
+    varies = (some != every) | (some == TRUE)
     _accumulate(
         readonly(order, np.int64),
         readonly(score, np.float64),
@@ -140,6 +158,8 @@ def accumulate(
         readonly(truths, np.int64),
         readonly(caps, np.int64),
         readonly(recall_thresholds, np.float64),
+        readonly(varies, np.bool_),
+        np.empty(len(order), np.int64),
         np.empty(len(order), np.int64),
         np.empty(len(order)),
         np.empty(len(order)),

@@ -81,10 +81,12 @@ def _rows(
 ) -> Any:
     """Records from `bounds[0]` to `bounds[1]`, the first of them to row `bounds[2]`, at most `bounds[3]` of them.
 
+    Where `bounds[4]` is not 0, a key without a column or a `null` is another shape.
+
     (rows, position after them, slow numbers): the position is the end where a comma stood right before it, else behind
     the closing bracket; (-1, 0, 0) for another shape. `follows` is room to learn which key comes after which.
     """
-    pos, stop, base, limit = bounds[0], bounds[1], bounds[2], bounds[3]
+    pos, stop, base, limit, is_closed = bounds[0], bounds[1], bounds[2], bounds[3], bounds[4] != 0
     required: Any = 0
     for field in range(table.shape[0]):
         required |= np.int64(table[field, REQUIRED]) << field
@@ -117,6 +119,8 @@ def _rows(
             follows[previous + 1] = field
             previous = field
             if field < 0:
+                if is_closed:
+                    return -1, 0, 0
                 pos = pair_end(data, pos, stop, grammar)
                 if pos < 0:
                     return -1, 0, 0
@@ -132,7 +136,7 @@ def _rows(
                 pos = skip(data, pos + 1, stop)
                 if pos >= stop:
                     return -1, 0, 0
-                if data[pos] == 110 and not table[field, REQUIRED]:
+                if data[pos] == 110 and not table[field, REQUIRED] and not is_closed:
                     if pos + 4 > stop or data[pos + 1] != 117 or data[pos + 2] != 108 or data[pos + 3] != 108:
                         return -1, 0, 0
                     pos += 4
@@ -282,7 +286,7 @@ def _scanner(
     ids, boxes, numbers, flags, stated, spans = out
 
     def scan(piece: tuple[int, int, int, int]) -> tuple[int, int]:
-        bounds = readonly(np.array(piece), np.int64)
+        bounds = readonly(np.array([*piece, layout.is_closed]), np.int64)
         slow = np.empty((piece[3] * (4 + len(numbers)), 4), np.int64)
         follows = np.full(len(table) + 1, -1)
         given = (data, bounds, table, grammar(), powers, fives)

@@ -146,7 +146,6 @@ def _cells(
     flat_starts: Any,
     dt_starts: Any,
     gt_starts: Any,
-    dt_area: Any,
     gt_area: Any,
     gt_ignored: Any,
     gt_crowd: Any,
@@ -167,8 +166,8 @@ def _cells(
     gt_out: Any,
     iou_out: Any,
 ) -> None:
-    # `overlap`, `peak`, `partner`, `live`, `order`, `ignored`, `used`: room for the largest cell. `outcome` comes in
-    # as FALSE and `partners` as -1 everywhere: only what differs is written.
+    # `overlap`, `peak`, `partner` (a row a threshold), `live`, `order`, `ignored`, `used`: room for the largest cell.
+    # `outcome` comes in as of detections without a partner and `partners` as -1: only what differs is written.
     from_boxes = flat_starts.shape[0] == 0
     lowest = 1 - 1e-10
     for t in range(thresholds.shape[0]):
@@ -191,12 +190,10 @@ def _cells(
             if truths > 0 and not peak[d] < lowest:
                 live[count] = d
                 count += 1
+        # Where all truths of a cell are ignored, or none is, greedy assignment is the same: found once for such ranges.
+        found = False
         for a in range(ranges.shape[0]):
             low, high = ranges[a, 0], ranges[a, 1]
-            for d in range(d0, d0 + dets):
-                if dt_area[d] < low or dt_area[d] > high:
-                    for t in range(thresholds.shape[0]):
-                        outcome[a, t, d] = IGNORED
             n = 0
             for g in range(truths):
                 ignored[g] = gt_ignored[g0 + g] or gt_area[g0 + g] < low or gt_area[g0 + g] > high
@@ -206,22 +203,25 @@ def _cells(
                     n += 1
             if count == 0:
                 continue
+            alike = not best_only and (n == 0 or n == truths)
             for g in range(truths):
                 if ignored[g]:
                     order[n] = g
                     n += 1
             for t in range(thresholds.shape[0]):
-                for g in range(truths):
-                    used[g] = False
-                if best_only:
-                    _best(overlap, live, count, truths, ignored, thresholds[t], used, partner)
-                else:
-                    _greedy(
-                        overlap, live, count, truths, peak, ignored, gt_crowd, g0, thresholds[t], used, order, partner
-                    )
+                row = partner[t]
+                if not (alike and found):
+                    for g in range(truths):
+                        used[g] = False
+                    if best_only:
+                        _best(overlap, live, count, truths, ignored, thresholds[t], used, row)
+                    else:
+                        _greedy(
+                            overlap, live, count, truths, peak, ignored, gt_crowd, g0, thresholds[t], used, order, row
+                        )
                 for n in range(count):
                     d = live[n]
-                    g = partner[d]
+                    g = row[d]
                     if g < 0:
                         continue
                     if ignored[g]:
@@ -232,6 +232,7 @@ def _cells(
                         partners[a, t, d0 + d] = g
                     if a == 0 and t == reference:
                         iou_out[d0 + d] = overlap[d * truths + g]
+            found = alike
 
 
 def match(
@@ -269,7 +270,9 @@ def match(
     Matched
     """
     dets, truths = len(cells.dt_area), len(cells.gt_area)
-    outcome = np.zeros((len(ranges), len(thresholds), dets), np.uint8)
+    outside = (cells.dt_area < ranges[:, :1]) | (cells.dt_area > ranges[:, 1:])
+    outcome = np.empty((len(ranges), len(thresholds), dets), np.uint8)
+    outcome[:] = np.where(outside, np.uint8(IGNORED), np.uint8(FALSE))[:, None, :]
     gt_out = np.empty((len(ranges), truths), np.bool_)
     partners = np.full(outcome.shape if with_partners else (0, 0, dets), -1, np.int32)
     iou = np.empty(dets)
@@ -287,7 +290,6 @@ def match(
         readonly(starts, np.int64),
         readonly(cells.dt_starts, np.int64),
         readonly(cells.gt_starts, np.int64),
-        readonly(cells.dt_area, np.float64),
         readonly(cells.gt_area, np.float64),
         readonly(cells.gt_ignored, np.bool_),
         readonly(cells.gt_crowd, np.bool_),
@@ -298,7 +300,7 @@ def match(
         reference,
         np.empty(int((dt_sizes * gt_sizes).max(initial=0))),
         np.empty(most_dt),
-        np.empty(most_dt, np.int64),
+        np.empty((len(thresholds), most_dt), np.int64),
         np.empty(most_dt, np.int64),
         np.empty(most_gt, np.int64),
         np.empty(most_gt, np.bool_),

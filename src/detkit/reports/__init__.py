@@ -26,6 +26,7 @@ __all__ = [
     "names",
     "render",
     "render_anchors",
+    "render_bench",
     "render_changes",
     "render_class",
     "render_comparison",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 _ROOM = "detkit.reports"
+#: The renderer that leaves rows out where there are many, unless it is asked for details.
+_SHORTENED = "text"
 
 
 def names() -> tuple[str, ...]:
@@ -50,7 +53,7 @@ def names() -> tuple[str, ...]:
     return registry.names(_ROOM)
 
 
-def render(name: str, result: Evaluation, gate: GateReport | None = None) -> str:
+def render(name: str, result: Evaluation, gate: GateReport | None = None, *, details: bool = False) -> str:
     """A result (and the verdict on it) as text in one of the known renderings.
 
     Parameters
@@ -59,6 +62,8 @@ def render(name: str, result: Evaluation, gate: GateReport | None = None) -> str
         `text`, `json`, `markdown`, `csv`, ...
     result : Evaluation
     gate : GateReport, optional
+    details : bool
+        Every class and every row of the verdict; only `text` leaves some out.
 
     Returns
     -------
@@ -70,7 +75,8 @@ def render(name: str, result: Evaluation, gate: GateReport | None = None) -> str
     UsageError
         Unknown name.
     """
-    text: str = registry.load(_ROOM, name).render(result, gate)
+    more = {"details": True} if details and name == _SHORTENED else {}
+    text: str = registry.load(_ROOM, name).render(result, gate, **more)
     return text
 
 
@@ -111,13 +117,15 @@ def render_class(result: Evaluation, category: str, format: str = "text") -> str
     return table(result, category, format)
 
 
-def render_gate(verdict: GateReport, format: str = "text") -> str:
+def render_gate(verdict: GateReport, format: str = "text", *, details: bool = False) -> str:
     """A verdict by itself.
 
     Parameters
     ----------
     verdict : GateReport
     format : {"text", "json", "markdown"}
+    details : bool
+        Every row, where text shows the passing ones of a rule on `class.*` as one line.
 
     Returns
     -------
@@ -126,7 +134,8 @@ def render_gate(verdict: GateReport, format: str = "text") -> str:
     """
     if format == "json":
         return _as_json(verdict.to_dict())
-    lines: list[str] = registry.load(_ROOM, format).gate_lines(verdict)
+    more = {"details": True} if details and format == _SHORTENED else {}
+    lines: list[str] = registry.load(_ROOM, format).gate_lines(verdict, **more)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -137,7 +146,7 @@ def render_split(details: Mapping[str, Any]) -> str:
     return text(details)
 
 
-def render_stats(found: Stats, format: str = "text", *, details: bool = False) -> str:
+def render_stats(found: Stats, format: str = "text", *, details: bool = False, all_classes: bool = False) -> str:
     """Counts of a table.
 
     Parameters
@@ -146,6 +155,8 @@ def render_stats(found: Stats, format: str = "text", *, details: bool = False) -
     format : {"text", "json"}
     details : bool
         With distributions too; JSON always has them.
+    all_classes : bool
+        Every class however many there are, not only the most and the least frequent; JSON always has them.
 
     Returns
     -------
@@ -156,7 +167,8 @@ def render_stats(found: Stats, format: str = "text", *, details: bool = False) -
 
     if format == "json":
         return _as_json(found.to_dict())
-    return _stats.text(found) + ("\n" + _stats.details(found) if details else "")
+    text = _stats.text(found, all_classes=all_classes)
+    return text + ("\n" + _stats.details(found, all_classes=all_classes) if details else "")
 
 
 def render_overlaps(found: Any, format: str = "text") -> str:
@@ -256,6 +268,25 @@ def render_targets(found: Mapping[str, Any]) -> str:
     from detkit.reports import _anchors
 
     return _anchors.targets_text(found)
+
+
+def render_bench(found: Mapping[str, Any], format: str = "text") -> str:
+    """How fast a detector is.
+
+    Parameters
+    ----------
+    found : mapping
+        Schema `detkit.bench/1`.
+    format : {"text", "json"}
+
+    Returns
+    -------
+    str
+        With a final newline.
+    """
+    from detkit.reports import _bench
+
+    return _as_json(found) if format == "json" else _bench.text(found)
 
 
 def render_model(found: Mapping[str, Any], format: str = "text") -> str:

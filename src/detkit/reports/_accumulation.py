@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from detkit.errors import UsageError
+from detkit.findings import plural
 from detkit.reports._table import number, printable, table
 from detkit.reports.markdown import escape
 
@@ -56,8 +57,8 @@ def render_class(result: Evaluation, category: str, format: str) -> str:
     protocol = result.protocol
     sign = ">" if protocol.strict_iou else ">="
     lines = [
-        f"{printable(category)}: {mine.ground_truths} truths, {len(rows)} detections, match at IoU {sign} "
-        f"{protocol.iou_thresholds[protocol.reference_threshold]:g}",
+        f"{printable(category)}: {plural(mine.ground_truths, 'truth')}, {plural(len(rows), 'detection')}, "
+        f"match at IoU {sign} {protocol.iou_thresholds[protocol.reference_threshold]:g}",
         "",
         *table(_HEADER, cells),
         "",

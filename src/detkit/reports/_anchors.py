@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from detkit.findings import plural
-from detkit.reports._table import WIDTH, number, printable, table
+from detkit.reports._table import WIDTH, number, percent, printable, table
 
 __all__ = ["targets_text", "text"]
 
@@ -63,7 +63,7 @@ def _anchors(found: Mapping[str, Any]) -> list[str]:
             f"{row['width']:.1f}",
             f"{row['height']:.1f}",
             str(row["boxes"]),
-            f"{100 * row['boxes'] / found['boxes']:.1f}%",
+            percent(row["boxes"] / found["boxes"]),
             number(row["mean_iou"]),
         ]
         for row in found["per_anchor"]
@@ -120,7 +120,7 @@ def _cells(found: Mapping[str, Any]) -> list[str]:
     if use["collided"]:
         text += (
             f"; {plural(use['collided'], 'object')} in {plural(use['images_with_collisions'], 'image')} "
-            f"({100 * use['collided'] / use['objects']:.2g}%) would be lost where each cell and anchor holds one"
+            f"({percent(use['collided'] / use['objects'])}) would be lost where each cell and anchor holds one"
         )
     if use["outside"]:
         text += f"; {plural(use['outside'], 'object')} with the centre outside the input"

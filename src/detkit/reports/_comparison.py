@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from detkit.findings import plural
 from detkit.reports import markdown as md
-from detkit.reports._table import number, printable, table
+from detkit.reports._metrics import shown_once
+from detkit.reports._table import number, percent, printable, table
 from detkit.reports._tables import Table
 from detkit.reports.text import gate_lines
 
@@ -34,7 +36,7 @@ def text(found: Found, gate: GateReport | None = None) -> str:
             f"A {printable(pair['a'])}",
             f"B {printable(pair['b'])}",
         ]
-        lines += ["", *table(["metric", *_HEADER], _rows(pair["metrics"])), ""]
+        lines += ["", *table(["metric", *_HEADER], _rows(found, pair)), ""]
         if pair["slices"]:
             lines += [*table([f"slice, {found['headline']}", *_HEADER], _slices(pair)), ""]
         if len(pairs) == 1:
@@ -52,7 +54,7 @@ def markdown(found: Found, gate: GateReport | None = None) -> str:
     for pair in pairs:
         lines += [f"**{md.escape(sentence(pair, found['headline']))}**", ""]
         lines += [f"A: {md.escape(pair['a'])}, B: {md.escape(pair['b'])}", ""]
-        lines += [*_grid(["metric", *_HEADER], _rows(pair["metrics"])), ""]
+        lines += [*_grid(["metric", *_HEADER], _rows(found, pair)), ""]
         if pair["slices"]:
             lines += [*_grid([f"slice, {found['headline']}", *_HEADER], _slices(pair)), ""]
         lines += ["<details><summary>Classes</summary>", ""]
@@ -69,7 +71,7 @@ def tables(found: Found) -> list[Table]:
         shown.append(Table(_best(found), header, rows))
     for pair in pairs:
         note = [f"A {pair['a']}, B {pair['b']}", *how]
-        shown.append(Table(sentence(pair, found["headline"]), ["metric", *_HEADER], _rows(pair["metrics"]), notes=note))
+        shown.append(Table(sentence(pair, found["headline"]), ["metric", *_HEADER], _rows(found, pair), notes=note))
         if pair["slices"]:
             shown.append(Table("slices", [f"slice, {found['headline']}", *_HEADER], _slices(pair)))
         shown.append(Table("classes, largest difference first", ["class, AP", *_HEADER], _class_rows(pair)))
@@ -98,7 +100,7 @@ def _pairs(found: Found) -> list[Found]:
 
 def _best(found: Found) -> str:
     first = found["ranking"][0]
-    share = "" if first["share_first"] is None else f", first in {100 * first['share_first']:.1f}% of the replicates"
+    share = "" if first["share_first"] is None else f", first in {percent(first['share_first'])} of the replicates"
     return printable(f"best: {first['model']}, {found['headline']} {number(first['value'])}{share}")
 
 
@@ -109,15 +111,16 @@ def _ranking(found: Found) -> tuple[list[str], list[list[str]]]:
             str(row["rank"]),
             number(row["value"]),
             _interval(row["ci"], signed=False),
-            "-" if row["share_first"] is None else f"{100 * row['share_first']:.1f}%",
+            percent(row["share_first"]),
         ]
         for row in found["ranking"]
     ]
     return ["model", "rank", found["headline"], "interval", "first"], rows
 
 
-def _rows(metrics: Mapping[str, Found]) -> list[list[str]]:
-    return [[name, *_cells(row)] for name, row in metrics.items()]
+def _rows(found: Found, pair: Found) -> list[list[str]]:
+    shown = shown_once(pair["metrics"], found["protocol"]["iou_thresholds"])
+    return [[name, *_cells(row)] for name, row in shown.items()]
 
 
 def _slices(pair: Found) -> list[list[str]]:
@@ -148,9 +151,10 @@ def _cells(row: Found) -> list[str]:
 
 def _how(found: Found) -> list[str]:
     settings = found["settings"]
-    test = f", p from {settings['permutations']} permutations" if settings["permutations"] else ""
+    test = f", p from {plural(settings['permutations'], 'permutation')}" if settings["permutations"] else ""
+    level = percent(settings["level"], None)
     lines = [
-        f"{100 * settings['level']:g}% percentile intervals from {settings['replicates']} bootstrap replicates of "
+        f"{level} percentile intervals from {settings['replicates']} bootstrap replicates of "
         f"{settings['units']} {settings['unit']}s,",
         f"seed {settings['seed']}{test}",
     ]

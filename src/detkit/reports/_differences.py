@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from detkit.reports._table import number, printable, table
+from detkit.findings import plural
+from detkit.reports._table import number, percent, printable, table
 from detkit.reports.text import gate_lines
 
 if TYPE_CHECKING:
@@ -21,15 +22,15 @@ def text(found: Mapping[str, Any], gate: GateReport | None = None) -> str:
     metrics, images = found["metrics"], found["images"]
     share = metrics["unmatched_share"]
     lines = [
-        f"A {printable(found['a'])}: {metrics['boxes_a']} boxes, {metrics['unmatched_a']} without partner",
-        f"B {printable(found['b'])}: {metrics['boxes_b']} boxes, {metrics['unmatched_b']} without partner",
-        f"{metrics['matched']} pairs of a class at IoU >= {found['iou_threshold']:g}, score >= "
-        f"{found['score_threshold']:g}; {metrics['unmatched']} boxes unmatched"
-        + ("" if share is None else f" ({100 * share:.3g}%)"),
+        _side(found, "a"),
+        _side(found, "b"),
+        f"{plural(metrics['matched'], 'pair')} of a class at IoU >= {found['iou_threshold']:g}, score >= "
+        f"{found['score_threshold']:g}; {plural(metrics['unmatched'], 'box', 'boxes')} unmatched"
+        + ("" if share is None else f" ({percent(share)})"),
     ]
     if metrics["below_threshold"]:
         lines.append(f"{metrics['below_threshold']} of them have a partner below the score threshold")
-    lines.append(f"{images['compared']} images, {images['differing']} with unmatched boxes")
+    lines.append(f"{plural(images['compared'], 'image')}, {images['differing']} with unmatched boxes")
     if images["only_a"] or images["only_b"]:
         lines.append(f"images of A only: {images['only_a']}, of B only: {images['only_b']}")
     unit = "px" if found["units"] == "pixels" else "shares"
@@ -56,7 +57,15 @@ def text(found: Mapping[str, Any], gate: GateReport | None = None) -> str:
     ]
     lines += ["", *table(header, cells)]
     if len(classes) > len(shown):
-        lines.append(f"... {len(classes) - len(shown)} more classes (all of them: --format json)")
+        left = plural(len(classes) - len(shown), "more class", "more classes")
+        lines.append(f"... {left} (all of them: --format json)")
     if gate is not None:
         lines += ["", *gate_lines(gate)]
     return "\n".join(lines) + "\n"
+
+
+def _side(found: Mapping[str, Any], side: str) -> str:
+    """One of the two: its path, its boxes, and how many have no partner."""
+    metrics = found["metrics"]
+    boxes = plural(metrics[f"boxes_{side}"], "box", "boxes")
+    return f"{side.upper()} {printable(found[side])}: {boxes}, {metrics[f'unmatched_{side}']} without partner"

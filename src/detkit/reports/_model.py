@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from detkit.findings import plural
 from detkit.reports._table import printable, table
 
 __all__ = ["text"]
@@ -31,7 +32,7 @@ def text(found: Mapping[str, Any]) -> str:
     assumed = " (assumed: the file leaves the size free)" if found["image_size_assumed"] else ""
     lines.append(f"multiply-accumulates: {found['macs']} at {width}x{height}{assumed}")
     if found["macs_unknown"]:
-        lines.append(f"  without {len(found['macs_unknown'])} layers whose shapes the file does not tell")
+        lines.append(f"  without {plural(len(found['macs_unknown']), 'layer')} of shapes that the file does not tell")
     ordered = sorted(found["operators"].items(), key=lambda item: (-item[1], item[0]))
     lines.append(f"operators: {', '.join(f'{count} {name}' for name, count in ordered)}")
     lines += [f"no CUDA kernel: {row['operator']} ({row['reason']})" for row in found["no_cuda_kernel"]]
@@ -64,7 +65,8 @@ def _heads(found: Mapping[str, Any]) -> list[str]:
             "smaller than the stride on both"
         )
         if objects["without_image_size"]:
-            lines.append(f"{objects['without_image_size']} objects are not compared: their image sizes are unknown")
+            counted = plural(objects["without_image_size"], "object is", "objects are")
+            lines.append(f"{counted} not compared: the size of the image is unknown")
     return lines
 
 

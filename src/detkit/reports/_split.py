@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from detkit.findings import plural
 from detkit.reports._table import percent, table
 
 __all__ = ["text"]
@@ -48,7 +49,11 @@ def text(details: Mapping[str, Any]) -> str:
     least = 1 / min(s["ratio"] for s in splits)
     common = [c for c in with_boxes if c["boxes"] >= least - 1e-9]
     mean = [_mean([c[key] for c in common]) for key in ("gap", "random_gap")]
-    what = "all classes" if len(common) == len(with_boxes) else f"{len(common)} classes of {least:.0f} boxes or more"
+    what = (
+        "all classes"
+        if len(common) == len(with_boxes)
+        else f"{plural(len(common), 'class', 'classes')} of {least:.0f} boxes or more"
+    )
     lines.append(f"mean gap over {what}: {percent(mean[0])}, at random {percent(mean[1])}")
     return "\n".join(lines) + "\n"
 
@@ -60,7 +65,11 @@ def _method(details: Mapping[str, Any]) -> str:
         "random": "random",
         "stratified": f"stratified by {method['stratify']}",
     }[method["way"]]
-    kept = f", {method['kept']} images kept where they were" if method["kept"] else ""
+    kept = (
+        f", {plural(method['kept'], 'image kept where it was', 'images kept where they were')}"
+        if method["kept"]
+        else ""
+    )
     return f"{way}, seed {method['seed']}{kept}"
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from detkit.reports._table import table
+from detkit.findings import plural
+from detkit.reports._table import number, table
 
 if TYPE_CHECKING:
-    from detkit.transforms.stats import Stats
+    from detkit.transforms.stats import ClassStats, Stats
 
 __all__ = ["details", "text"]
 
 _WORDS = {
-    "crowds": "crowds",
+    "crowds": "crowd",
     "ignored": "difficult (ignored)",
     "outlines": "with outlines",
     "keypoints": "with keypoints",
@@ -23,18 +24,23 @@ _WORDS = {
 }
 
 
-def text(found: Stats) -> str:
-    """Totals, splits, classes."""
+#: Classes that are listed all; of more than that so many of the most frequent, and of the least.
+_CLASSES, _MOST, _LEAST = 30, 20, 5
+
+
+def text(found: Stats, *, all_classes: bool = False) -> str:
+    """Totals, splits, classes; of many classes the most and the least frequent, unless all are asked for."""
     spread = found.boxes_per_image
-    lines = [f"{found.images} images ({found.negatives} without boxes), {found.boxes} boxes"]
+    images, boxes = plural(found.images, "image"), plural(found.boxes, "box", "boxes")
+    lines = [f"{images} ({found.negatives} without boxes), {boxes}"]
     if spread:
         lines.append(
-            f"boxes per image: min {spread['min']:g}, median {spread['median']:g}, mean {spread['mean']:.2f}, "
+            f"boxes per image: min {spread['min']:g}, median {spread['median']:.1f}, mean {spread['mean']:.2f}, "
             f"max {spread['max']:g}"
         )
     if found.scores:
-        scores = found.scores
-        lines.append(f"scores: min {scores['min']:.4g}, median {scores['median']:.4g}, max {scores['max']:.4g}")
+        named = [f"{name} {number(found.scores[name])}" for name in ("min", "median", "max")]
+        lines.append(f"scores: {', '.join(named)}")
     flags = [f"{count} {_WORDS[name]}" for name, count in found.flags.items() if count]
     if flags:
         lines.append(f"boxes: {', '.join(flags)}")
@@ -43,16 +49,39 @@ def text(found: Stats) -> str:
     if found.splits:
         rows = [[s.name, str(s.images), str(s.negatives), str(s.boxes)] for s in found.splits]
         lines += ["", *table(["split", "images", "negatives", "boxes"], rows)]
+    header = ["class", "boxes", "images"]
     sized = bool(found.classes) and bool(found.classes[0].sizes)
-    header = ["class", "boxes", "images", *(["small", "medium", "large", "median w x h"] if sized else [])]
+    if sized:
+        header += ["small", "medium", "large", "median w x h"]
+    sides = _sides(found.classes)
     rows = []
-    for c in found.classes:
-        row = [c.name, str(c.boxes), str(c.images)]
-        if sized:
-            size = "-" if c.median_width is None else f"{c.median_width:.4g} x {c.median_height:.4g}"
-            row += [*(str(c.sizes[s]) for s in ("small", "medium", "large")), size]
-        rows.append(row)
-    return "\n".join([*lines, "", *table(header, rows)]) + "\n"
+    for c, side in zip(found.classes, sides, strict=True):
+        sizes = [*(str(c.sizes[s]) for s in ("small", "medium", "large")), side] if sized else []
+        rows.append([c.name, str(c.boxes), str(c.images), *sizes])
+    return "\n".join([*lines, "", *_classes(header, rows, found.classes, all_classes=all_classes)]) + "\n"
+
+
+def _sides(classes: Sequence[ClassStats]) -> list[str]:
+    """Median width and height of each class, one below the other."""
+    pairs = [(number(c.median_width, 1), number(c.median_height, 1)) for c in classes]
+    wide, high = (max((len(pair[k]) for pair in pairs), default=0) for k in (0, 1))
+    return [f"{w:>{wide}} x {h:>{high}}" if w != "-" else "-" for w, h in pairs]
+
+
+def _classes(
+    header: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequence[ClassStats], *, all_classes: bool
+) -> list[str]:
+    """A table with a row a class: all in the source's order, or of many the most and the least frequent."""
+    if all_classes or len(rows) <= _CLASSES:
+        return table(header, rows)
+    order = sorted(range(len(rows)), key=lambda i: -classes[i].boxes)
+    between = order[_MOST:-_LEAST]
+    shown = [rows[i] for i in (*order[:_MOST], *order[-_LEAST:])]
+    lines = table([f"{header[0]} (most boxes first)", *header[1:]], shown)
+    counts = f"{classes[between[-1]].boxes} to {classes[between[0]].boxes} boxes each"
+    # Header and rule stand before the rows.
+    lines.insert(2 + _MOST, f"... {len(between)} more classes, {counts} (all of them: --all-classes)")
+    return lines
 
 
 #: Cells of a bar, pairs of classes that are shown, and shades of the map of centres.
@@ -65,13 +94,14 @@ _TITLES = {
 }
 
 
-def details(found: Stats) -> str:
+def details(found: Stats, *, all_classes: bool = False) -> str:
     """How boxes are spread: over splits and classes, sizes, aspects, places, pairs of classes."""
     lines: list[str] = []
     if len(found.splits) > 1:
         names = [s.name for s in found.splits]
         rows = [[c.name, *(str(c.splits[name]) for name in names)] for c in found.classes]
-        lines += ["", *table(["boxes of class in split", *names[:6]], [row[:7] for row in rows])]
+        header = ["boxes of class in split", *names[:6]]
+        lines += ["", *_classes(header, [row[:7] for row in rows], found.classes, all_classes=all_classes)]
     for name, histogram in found.histograms.items():
         if sum(histogram["counts"]):
             lines += ["", _TITLES[name], *_bars(histogram["edges"], histogram["counts"])]
@@ -83,7 +113,7 @@ def details(found: Stats) -> str:
         lines += ["", *table(["classes in one image", "images"], rows)]
         more = len(found.co_occurrence) + found.co_occurrence_left_out - len(shown)
         if more:
-            lines.append(f"and {more} more pairs (--format json)")
+            lines.append(f"... {plural(more, 'more pair')} (all of them: --format json)")
     return "\n".join(lines[1:]) + "\n" if lines else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,14 +67,15 @@ def write_stats_plots(found: Stats, folder: Path, *, overwrite: bool = False) ->
             files.refuse_existing(folder / f"{name}{suffix}", overwrite=overwrite)
     written = []
     # The same counts give the same bytes: no date, and ids of SVG parts from a fixed salt.
-    with mpl.rc_context({"svg.hashsalt": "detkit", "svg.fonttype": "none"}):
+    # All of them appear when the last one is drawn: a full disk leaves none.
+    with ExitStack() as stack, mpl.rc_context({"svg.hashsalt": "detkit", "svg.fonttype": "none"}):
         for name, (plot, size) in plots.items():
             figure = Figure(figsize=size, layout="constrained")
             plot(figure.add_subplot(), found)
             for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
                 target = folder / f"{name}{suffix}"
-                with files.atomic_file(target, overwrite=overwrite) as place:
-                    figure.savefig(place, format=suffix[1:], dpi=_DPI, metadata=metadata)
+                place = stack.enter_context(files.atomic_file(target, overwrite=overwrite))
+                figure.savefig(place, format=suffix[1:], dpi=_DPI, metadata=metadata)
                 written.append(target)
     return written
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
+from detkit.findings import percent
+
 __all__ = ["WIDTH", "number", "percent", "printable", "table", "width_of"]
 
 WIDTH = 80
@@ -14,11 +16,6 @@ _LONG = 10 * WIDTH
 def number(value: float | None, digits: int = 4) -> str:
     """A figure as text, `-` where undefined."""
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def percent(share: float | None) -> str:
-    """A share as text, `-` where undefined."""
-    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def printable(text: str) -> str:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from detkit.evaluation.gate import GateReport
+    from detkit.evaluation.gate import GateReport, GateRow, Verdict
 
-__all__ = ["headline"]
+__all__ = ["headline", "in_order"]
 
 _WORDS = {"pass": "passed", "fail": "FAILED", "undecided": "CANNOT BE JUDGED", "error": "WRONG REQUEST"}
+#: What a reader looks for first; what only warns comes after all that decides.
+_RANK: dict[Verdict, int] = {"error": 0, "fail": 1, "undefined": 2, "warn": 3, "pass": 4}
 
 
 def headline(gate: GateReport) -> str:
-    """Outcome and how many rules came out how: `FAILED (8 pass, 2 fail)`."""
+    """Outcome and how many rules came out how: `FAILED (2 fail, 8 pass)`."""
     counts = Counter(row.verdict for row in gate.rows)
-    parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in dict.fromkeys(row.verdict for row in gate.rows))
+    parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _RANK if counts[verdict])
     return f"{_WORDS[gate.outcome]} ({parts})" if parts else _WORDS[gate.outcome]
+
+
+def in_order(rows: Iterable[GateRow]) -> list[GateRow]:
+    """Failed and undecided rows first, then warnings, then what passes; else in the order of the rules."""
+    return sorted(rows, key=_rank)
+
+
+def _rank(row: GateRow) -> int:
+    """An undefined metric under a rule that only warns decides nothing."""
+    return _RANK["warn" if row.verdict == "undefined" and row.severity == "warn" else row.verdict]

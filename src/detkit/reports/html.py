@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from detkit._version import __version__
 from detkit.findings import plural
 from detkit.reports._gallery import Gallery
+from detkit.reports._gate_table import gate_table
 from detkit.reports._table import number
 from detkit.reports._tables import Table
 from detkit.reports._verdict import headline
@@ -122,9 +123,9 @@ def _lead(result: Evaluation) -> str:
     protocol, coverage = result.protocol, result.coverage
     truths = sum(row.ground_truths for row in result.per_class)
     return (
-        f"{protocol.name} {protocol.iou_type}: {truths} truths and {len(result.detections)} detections of "
-        f"{plural(len(result.per_class), 'class', 'classes')} on {plural(coverage.images, 'image')} "
-        f"({coverage.predicted} with predictions)."
+        f"{protocol.name} {protocol.iou_type}: {plural(truths, 'truth')} and "
+        f"{plural(len(result.detections), 'detection')} of {plural(len(result.per_class), 'class', 'classes')} on "
+        f"{plural(coverage.images, 'image')} ({coverage.predicted} with predictions)."
     )
 
 
@@ -151,7 +152,7 @@ def _interval(result: Evaluation, name: str) -> str | None:
 def _verdict(gate: GateReport | None) -> dict[str, Any] | None:
     if gate is None:
         return None
-    rows = [[r.metric, r.value_text, r.limit_text, r.margin_text, r.verdict] for r in gate.rows]
+    rows = gate_table(gate, details=True).cells
     notes = [*gate.problems, *(r.message for r in gate.rows if r.verdict in ("undefined", "error"))]
     table = Table("rules", ["metric", "value", "limit", "margin", "verdict"], rows, notes=notes)
     return {"text": headline(gate), "failed": gate.exit_code != 0, "table": _plain(table)}

@@ -7,6 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from detkit.findings import plural
+from detkit.reports._gate_table import gate_table
+from detkit.reports._metrics import shown_once
 from detkit.reports._table import number, printable
 from detkit.reports._tables import Table
 from detkit.reports._verdict import headline
@@ -20,6 +23,7 @@ __all__ = ["escape", "gate_lines", "render"]
 
 #: Of each table of an analysis: a comment is not a report.
 _ROWS_SHOWN = 50
+_GATE_HEADER = ("metric", "value", "limit", "margin", "verdict")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|])")
 
 
@@ -29,18 +33,19 @@ def render(result: Evaluation, gate: GateReport | None = None) -> str:
     lines = [f"## Detection metrics: {protocol.name}, {protocol.iou_type}", ""]
     if gate is not None:
         lines += gate_lines(gate)
-    coverage = result.coverage
+    coverage, metrics = result.coverage, shown_once(result.metrics, protocol.iou_thresholds)
+    truths = sum(row.ground_truths for row in result.per_class)
     lines += [
-        f"{sum(row.ground_truths for row in result.per_class)} truths and {len(result.detections)} detections on "
-        f"{coverage.images} images "
-        f"({coverage.predicted} with predictions).",
+        f"{plural(truths, 'truth')} and {plural(len(result.detections), 'detection')} on "
+        f"{plural(coverage.images, 'image')} ({coverage.predicted} with predictions).",
         "",
-        *_table(["metric", "value"], [[name, number(value)] for name, value in result.metrics.items()]),
+        *_table(["metric", "value"], [[name, number(value)] for name, value in metrics.items()]),
         "",
     ]
     bands = ", ".join(f"{b.count} {b.name} (IoU >= {b.low:g})" for b in result.bands)
     lines += [f"Matched detections by overlap: {bands}.", ""]
-    names = [n for n in ("AP", "AP50", "AP75") if result.per_class and n in result.per_class[0].metrics]
+    known = shown_once(result.per_class[0].metrics, protocol.iou_thresholds) if result.per_class else {}
+    names = [n for n in ("AP", "AP50", "AP75") if n in known]
     rows = [
         [row.name, *(number(row.metrics[n]) for n in names), str(row.ground_truths), str(row.detections)]
         for row in result.per_class
@@ -66,13 +71,19 @@ def _section(shown: Table) -> list[str]:
 
 
 def gate_lines(gate: GateReport) -> list[str]:
-    """The verdict and a row per rule."""
+    """The verdict and a row per rule; passing rows of a rule on `class.*` are a line, and stand in a fold."""
     lines = [f"**Verdict**: {escape(headline(gate))}", ""]
-    rows = [[r.metric, r.value_text, r.limit_text, r.margin_text, r.verdict] for r in gate.rows]
-    lines += [*_table(["metric", "value", "limit", "margin", "verdict"], rows), ""]
-    notes = [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
-    lines += [f"- {escape(n)}" for n in dict.fromkeys([*gate.problems, *notes])]
-    return [*lines, ""] if notes or gate.problems else lines
+    found = gate_table(gate)
+    if found.rows:
+        lines += [*_table(_GATE_HEADER, found.cells), ""]
+    notes = [r.message for r in found.rows if r.verdict in ("undefined", "error")]
+    said = [f"- {escape(text)}" for text in dict.fromkeys([*gate.problems, *notes, *found.folded, *gate.notes])]
+    if said:
+        lines += [*said, ""]
+    if found.folded:
+        everything = _table(_GATE_HEADER, gate_table(gate, details=True).cells)
+        lines += ["<details><summary>Every rule</summary>", "", *everything, "", "</details>", ""]
+    return lines
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

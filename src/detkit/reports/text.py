@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from detkit.findings import plural
 from detkit.reports._gap import gap_lines
-from detkit.reports._table import number, printable, table
+from detkit.reports._gate_table import GateTable, gate_table
+from detkit.reports._metrics import shown_once
+from detkit.reports._table import WIDTH, number, percent, printable, table
 from detkit.reports._tables import as_text
 from detkit.reports._verdict import headline
 from detkit.reports.analyses import tables
 
 if TYPE_CHECKING:
-    from detkit.evaluation.gate import GateReport
+    from detkit.evaluation.gate import GateReport, GateRow
     from detkit.evaluation.result import Evaluation
 
 __all__ = ["gate_lines", "render", "summary_lines"]
@@ -25,17 +27,20 @@ _ROWS_SHOWN = 10
 _RESULT_WIDTH = 24
 
 
-def render(result: Evaluation, gate: GateReport | None = None) -> str:
-    """Header, classes, bands, analyses, verdict; under protocol coco the reference's summary lines end the text."""
+def render(result: Evaluation, gate: GateReport | None = None, *, details: bool = False) -> str:
+    """Header, classes, bands, analyses, verdict; under protocol coco the reference's summary lines end the text.
+
+    With `details` every class and every row of the verdict is shown.
+    """
     lines = _header(result)
-    lines += ["", *_classes(result), "", *_bands(result), *_intervals(result), ""]
+    lines += ["", *_classes(result, details), "", *_bands(result), *_intervals(result), ""]
     if result.gap is not None:
         lines += [*gap_lines(result.gap), ""]
     for name, found in result.analyses.items():
         for shown in tables(name, found):
             lines += [*as_text(shown, _ROWS_SHOWN), ""]
     if gate is not None:
-        lines += [*gate_lines(gate), ""]
+        lines += [*gate_lines(gate, details=details), ""]
     lines += summary_lines(result)
     return "\n".join(lines) + "\n"
 
@@ -47,8 +52,8 @@ def _header(result: Evaluation) -> list[str]:
         how += ", classes not told apart"
     truths = int(result.scored.truths[:, 0].sum()) if len(result.scored.truths) else 0
     counts = (
-        f"{plural(coverage.images, 'image')} ({coverage.predicted} with predictions), {truths} truths, "
-        f"{len(result.detections)} detections, {plural(len(result.per_class), 'class', 'classes')}"
+        f"{plural(coverage.images, 'image')} ({coverage.predicted} with predictions), {plural(truths, 'truth')}, "
+        f"{plural(len(result.detections), 'detection')}, {plural(len(result.per_class), 'class', 'classes')}"
     )
     return [how, counts]
 
@@ -58,23 +63,24 @@ def _thresholds(result: Evaluation) -> str:
     sign = ">" if result.protocol.strict_iou else ">="
     if len(values) == 1:
         return f"{sign} {values[0]:g}"
-    return f"{sign} {values[0]:g} to {values[-1]:g} ({len(values)} thresholds)"
+    return f"{sign} {values[0]:g} to {values[-1]:g} ({plural(len(values), 'threshold')})"
 
 
-def _classes(result: Evaluation) -> list[str]:
+def _classes(result: Evaluation, details: bool) -> list[str]:
     shown = [row for row in result.per_class if row.ground_truths or row.detections]
     key = "AP" if shown and "AP" in shown[0].metrics else "mAP"
     shown.sort(key=lambda row: (row.metrics.get(key) is None, row.metrics.get(key) or 0.0))
-    columns = [n for n in ("AP", "AP50", "AP75") if shown and n in shown[0].metrics]
+    known = shown_once(shown[0].metrics, result.protocol.iou_thresholds) if shown else {}
+    columns = [n for n in known if n in ("AP", "AP50", "AP75")]
     recall = next((n for n in (shown[0].metrics if shown else ()) if n.startswith("AR")), None)
     columns += [recall] if recall else []
     rows = [
         [row.name, *(number(row.metrics[c]) for c in columns), str(row.ground_truths), str(row.detections)]
-        for row in shown[:_CLASSES_SHOWN]
+        for row in (shown if details else shown[:_CLASSES_SHOWN])
     ]
     lines = table(["class (worst first)", *columns, "truths", "detections"], rows)
-    if len(shown) > _CLASSES_SHOWN:
-        lines.append(f"... {len(shown) - _CLASSES_SHOWN} more classes (all of them: --format csv or json)")
+    if len(shown) > len(rows):
+        lines.append(f"... {len(shown) - len(rows)} more classes (all of them: --details)")
     return lines
 
 
@@ -91,30 +97,51 @@ def _intervals(result: Evaluation) -> list[str]:
     drawn = result.intervals["settings"]
     rows = [
         [name, number(value), *(map(number, result.intervals[name] or (None, None)))]
-        for name, value in result.metrics.items()
+        for name, value in shown_once(result.metrics, result.protocol.iou_thresholds).items()
         if name in result.intervals
     ]
-    title = (
-        f"{100 * drawn['level']:g} % intervals, {drawn['replicates']} replicates of {drawn['units']} {drawn['unit']}s"
-    )
+    level = percent(drawn["level"], None)
+    title = f"{level} intervals, {plural(drawn['replicates'], 'replicate')} of {drawn['units']} {drawn['unit']}s"
     return ["", f"{title}, seed {drawn['seed']}", *table(["metric", "value", "low", "high"], rows)]
 
 
-def gate_lines(gate: GateReport) -> list[str]:
-    """The verdict table: value, limit, margin, verdict of every rule, and what could not be judged."""
-    labels = _short({row.result for row in gate.rows})
+def gate_lines(gate: GateReport, *, details: bool = False) -> list[str]:
+    """The verdict table: value, limit, margin, verdict; first what fails, and what could not be judged.
+
+    Passing rows of a rule on `class.*` are one line, unless `details` asks for each.
+    """
+    found = gate_table(gate, details=details)
+    lines = _gate_rows(found)
+    notes = [] if gate.problems else [r.message for r in found.rows if r.verdict in ("undefined", "error")]
+    told = [r.message for r in found.rows if r.verdict in ("fail", "warn") and _needs_words(r)]
+    lines += [line for text in found.folded for line in _wrapped(text, "")]
+    lines += [line for text in dict.fromkeys([*gate.problems, *notes, *told]) for line in _wrapped(text, "  ")]
+    lines += [line for text in gate.notes for line in _wrapped(f"note: {text}", "")]
+    return [*lines, f"verdict: {headline(gate)}"]
+
+
+def _gate_rows(found: GateTable) -> list[str]:
+    if not found.rows:
+        return []
+    labels = _short({row.result for row in found.rows})
     several = len(labels) > 1
     header = [*(["result"] if several else []), "metric", "value", "limit", "margin", "verdict"]
     rows = [
-        [*([labels[r.result]] if several else []), r.metric, r.value_text, r.limit_text, r.margin_text, r.verdict]
-        for r in gate.rows
+        [*([labels[row.result]] if several else []), *cells] for row, cells in zip(found.rows, found.cells, strict=True)
     ]
-    lines = table(header, rows, left=2 if several else 1, flexible=1 if several else 0)
-    notes = [] if gate.problems else [r.message for r in gate.rows if r.verdict in ("undefined", "error")]
-    worst = [r.message for r in gate.rows if r.metric.startswith("worst_class") and r.verdict in ("fail", "warn")]
-    for note in dict.fromkeys([*gate.problems, *notes, *worst, *gate.notes]):
-        lines += wrap(printable(note), 80, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
-    return [*lines, f"verdict: {headline(gate)}"]
+    return table(header, rows, left=2 if several else 1, flexible=1 if several else 0)
+
+
+def _needs_words(row: GateRow) -> bool:
+    """Whether the table alone does not say what was judged: which class is the worst, which end of which interval."""
+    return row.metric.startswith("worst_class") or row.interval is not None
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return wrap(
+        printable(text), WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _short(results: set[str]) -> dict[str, str]:
@@ -127,7 +154,9 @@ def summary_lines(result: Evaluation) -> list[str]:
     """The headline: under protocol coco the lines of `COCOeval.summarize()`, byte for byte."""
     protocol = result.protocol
     if protocol.match_rule != "greedy" or protocol.operating_point is not None:
-        lines = [f"{name} = {number(value)}" for name, value in result.metrics.items()]
+        lines = [
+            f"{name} = {number(value)}" for name, value in shown_once(result.metrics, protocol.iou_thresholds).items()
+        ]
         return lines[1:] + lines[:1]
     from detkit.evaluation.result import metric_rows
 

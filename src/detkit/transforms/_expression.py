@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
+from detkit.findings import plural
 from detkit.tables import Dataset
 from detkit.transforms._expression_parts import (
     ARITHMETIC,
@@ -298,7 +299,7 @@ class _Walker:
 
     def _expect(self, count: int, arguments: list[ast.expr], name: str, node: ast.expr) -> None:
         if len(arguments) != count:
-            raise self.wrong(f"`{name}` has {len(arguments)} arguments, expected {count}", node)
+            raise self.wrong(f"`{name}` has {plural(len(arguments), 'argument')}, expected {count}", node)
 
     def _of_text(self, name: str, arguments: list[ast.expr], node: ast.expr) -> Any:
         self._expect(1 if name == "lower" else 2, arguments, name, node)

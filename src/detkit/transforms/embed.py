@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from detkit import detectors
 from detkit.errors import InputError, UsageError
+from detkit.findings import plural
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -98,7 +99,7 @@ class Embedder:
     def _pooled(self, answer: NDArray[Any], count: int) -> NDArray[np.float32]:
         if answer.ndim < 2 or len(answer) != count:
             raise InputError(
-                f"output `{self.output}` is {list(answer.shape)}, expected one row of each of {count} images"
+                f"output `{self.output}` is {list(answer.shape)}, expected one row of each of {plural(count, 'image')}"
             )
         if answer.ndim == 4:
             answer = answer.mean(axis=(1, 2) if self._is_nhwc else (2, 3))

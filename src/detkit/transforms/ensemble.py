@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from detkit import boxes
 from detkit.errors import UsageError
 from detkit.evaluation.union import United, unite
-from detkit.findings import Finding, Loss
+from detkit.findings import Finding, Loss, plural
 from detkit.kernels.fusion import Confidence, fuse
 from detkit.kernels.nms import grouped_nms
 from detkit.kernels.soft_nms import grouped_soft_nms
@@ -148,7 +148,9 @@ def _checked(tables: Sequence[Detections], settings: EnsembleSettings) -> NDArra
         raise UsageError(f"unknown confidence `{settings.confidence}`; known: {', '.join(CONFIDENCES)}")
     weights = np.ones(len(tables)) if settings.weights is None else np.asarray(settings.weights, dtype=np.float64)
     if len(weights) != len(tables):
-        raise UsageError(f"found {len(weights)} weights, expected {len(tables)}: one for each predictions file")
+        raise UsageError(
+            f"found {plural(len(weights), 'weight')}, expected {len(tables)}: one for each predictions file"
+        )
     if not (np.isfinite(weights) & (weights > 0)).all():
         raise UsageError(f"weights are {', '.join(f'{w:g}' for w in weights)}, expected positive numbers")
     return weights

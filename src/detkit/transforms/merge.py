@@ -132,7 +132,7 @@ def _copies(datasets: Sequence[Dataset], names: Sequence[str], duplicates: Dupli
         labels = [label_of(d.images, i) for d in datasets for i in range(len(d.images))]
         pairs = [f"{names[source[b]]}/{labels[b]} is {names[source[a]]}/{labels[a]}" for b, a in found.items()]
         raise InputError(
-            f"{len(found)} images are copies of an earlier source's: {examples(pairs)}",
+            f"{plural(len(found), 'image is a copy', 'images are copies')} of an earlier source's: {examples(pairs)}",
             hint="`--duplicates first` keeps the first, `join` keeps it with the boxes of both",
         )
     return found

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding, examples, plural
 from detkit.tables import Dataset
 from detkit.transforms._assign import count_labels, fractions, randomly, stratified
 from detkit.transforms._balance import balance_of
@@ -73,7 +73,9 @@ def sample(
     findings = []
     absent = [c["name"] for c in details["classes"] if c["before"] and not c["after"]]
     if absent:
-        findings.append(Finding("DK108", f"{len(absent)} classes are not in the sample: {examples(absent)}"))
+        findings.append(
+            Finding("DK108", f"{plural(len(absent), 'class is', 'classes are')} not in the sample: {examples(absent)}")
+        )
     return Change(dataset.take_images(np.flatnonzero(kept)), tuple(losses), tuple(findings), details)
 
 
@@ -88,7 +90,7 @@ def _number(images: int, count: int | None, share: float | None) -> int:
             raise UsageError(f"share: found {share:g}, expected above 0 and up to 1")
         return max(1, round(share * images)) if images else 0
     if count is None or not 0 < count <= images:
-        raise UsageError(f"found {count} images to take, expected 1 to {images}")
+        raise UsageError(f"asked for {count} of the images, expected 1 to {images}")
     return count
 
 

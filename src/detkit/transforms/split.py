@@ -250,7 +250,9 @@ def _noticed(
             findings.append(Finding("DK108", message))
     for part in details["splits"]:
         if images and not part["images"]:
-            findings.append(Finding("DK108", f"split `{part['name']}` is empty: there are {len(groups)} groups"))
+            findings.append(
+                Finding("DK108", f"split `{part['name']}` is empty: there are {plural(len(groups), 'group')}")
+            )
     if sum(details["leaks"].values()):
         findings.append(Finding("DK502", f"images of one group are in several splits: {examples(names)}"))
     return findings

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from anchor_cases import dataset
-from detkit.anchors.network import RESIZES, frames_of, network_boxes
+from detkit.anchors.network import Resize, frames_of, network_boxes
 from detkit.detectors import Preparation
 from detkit.detectors._prepare import frame_of
 
 
-@pytest.mark.parametrize("resize", RESIZES)
+@pytest.mark.parametrize("resize", get_args(Resize))
 def test_images_lie_where_predict_puts_them(resize):
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 3000, (300, 2))
@@ -58,7 +60,7 @@ def test_shares_can_be_stretched_without_image_sizes():
 def test_shares_of_a_known_image_are_letterboxed():
     shares = dataset([[0, 0, 0.25, 0.5, 0.5, 0.25]], [(200, 100)], units="normalised")
     pixels = dataset([[0, 0, 50, 50, 100, 25]], [(200, 100)])
-    for resize in RESIZES:
+    for resize in get_args(Resize):
         found, expected = (network_boxes(table, (320, 320), resize) for table in (shares, pixels))
         assert found.wh == pytest.approx(expected.wh)
         assert found.centre == pytest.approx(expected.centre)

@@ -592,7 +592,7 @@ def test_yolox_rows_must_fit_the_size_in_use():
 
 
 def test_an_output_with_fewer_images_than_frames_is_refused():
-    with pytest.raises(InputError, match="holds 1 images, expected 2"):
+    with pytest.raises(InputError, match="holds 1 image, expected 2"):
         decoded("yolox", graph_of((1, GRIDS, 6)), np.zeros((1, GRIDS, 6), np.float32), frames=(FRAME, FRAME))
 
 

@@ -23,7 +23,7 @@ from detkit.tables import Categories, Detections
 pytest.importorskip("pyarrow")
 
 NAMES = tuple(f"{i}.jpg" for i in range(9))
-SOURCE = Source(Pictures(NAMES, (None,) * 9), None, ())
+SOURCE = Source(Pictures(NAMES, (__file__,) * 9), None, ())  # a file that is there, and no image
 CLASSES = classes_of(("a", "b", "c"), 3, None, None)
 
 

@@ -119,6 +119,7 @@ def test_without_onnxruntime(model: Model, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(devices, "_version", lambda name: None)
     found = runtimes()
     assert (found["version"], found["auto"], found["problems"]) == (None, None, [])
+    assert [step["name"] for step in found["cuda"]] == ["driver", "onnxruntime", "libraries"]
 
 
 def test_one_node_graph_is_what_onnx_makes_of_it() -> None:
@@ -139,5 +140,5 @@ def test_runtimes_tell_what_really_starts(monkeypatch: pytest.MonkeyPatch) -> No
     }
     assert found["auto"] == "cpu"
     both, silent = found["problems"]
+    assert silent.startswith("CUDAExecutionProvider does not start: ")
     assert "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install onnxruntime-gpu" in both
-    assert silent.startswith("CUDAExecutionProvider: in this build, and does not start")

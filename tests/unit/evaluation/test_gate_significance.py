@@ -81,7 +81,7 @@ def test_a_limit_at_an_end_of_the_interval(good: Any) -> None:
     ):
         assert api.gate(good, [rule]).rows[0].verdict == verdict
     row = api.gate(good, [Rule("AP", min=0.4, at="lower", **FEW)]).rows[0]
-    assert "lower end of the 95% interval" in row.message
+    assert "lower end of the 95 % interval" in row.message
     assert row.to_dict()["interval"] == [low, high]
 
 

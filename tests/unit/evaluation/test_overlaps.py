@@ -202,7 +202,7 @@ def test_keypoints_on_the_spot_overlap_by_one():
 
 def test_another_number_of_keypoints_is_refused_with_a_hint_to_the_sigmas():
     points = Ragged.from_rows([[[0, 0, 2]] * 5], (3,))
-    with pytest.raises(InputError, match=r"do not have 17 keypoints \(first: row 0 with 5\)(?s:.*)--sigmas"):
+    with pytest.raises(InputError, match=r"without 17 keypoints \(first: row 0 with 5\)(?s:.*)--sigmas"):
         run(truth_of([(0, 0, BOX)], keypoints=points), detections_of([(1, 1, BOX, 0.5)], keypoints=points), "keypoints")
 
 

@@ -80,7 +80,7 @@ def test_scalabel_has_a_config() -> None:
     assert data.annotations.is_ignored.tolist() == [False, True]
     assert data.annotations.ids.tolist() == ["34", "35"]
     assert data.annotations.shapes is not None
-    assert dict(data.annotations.shapes.rle[1]) == {"counts": "04L4", "size": [4, 4]}
+    assert dict(data.annotations.shapes.rle[1]) == {"counts": "041N8", "size": [4, 4]}
 
 
 def test_rows_that_cannot_be_used_are_named() -> None:

@@ -55,7 +55,7 @@ def messages(table, code):
 
 
 def written(dataset, path, **options):
-    coco.write(dataset, path, WriteOptions(target_name=path.name, **options))
+    write_dataset(dataset, path, "coco", WriteOptions(**options), overwrite=True)
     return json.loads(path.read_bytes())
 
 

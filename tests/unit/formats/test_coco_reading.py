@@ -38,6 +38,8 @@ def test_scanner_and_library_agree_on_mutated_files(fuzzer) -> None:
     assert counts["results: scanned"] > 40
     assert counts["truth with shapes: scanned"] > 10
     assert counts["results with shapes: scanned"] > 30
+    assert counts["truth with all: scanned"] > 5
+    assert counts["results with all: scanned"] > 15
 
 
 def test_the_fuzzer_sees_what_differs(fuzzer, monkeypatch) -> None:
@@ -72,11 +74,11 @@ def truth(rows: int, **changes: object) -> dict[str, object]:
     return {"images": images, "annotations": boxes, "categories": [{"id": 7, "name": "c"}], **changes}
 
 
-def both(path: Path, monkeypatch) -> list[object]:
+def both(path: Path, monkeypatch, options: ReadOptions = BARE) -> list[object]:
     tables = []
     for threshold in (0, 1 << 60):
         monkeypatch.setattr(_coco_scan, "_WORTHWHILE", threshold)
-        tables.append(formats.read_dataset(path, "coco", BARE))
+        tables.append(formats.read_dataset(path, "coco", options))
     return tables
 
 
@@ -102,6 +104,34 @@ def test_truth_is_scanned_to_the_same_table(change, scanned, tmp_path, monkeypat
     assert fuzzer.seen(fast) == fuzzer.seen(slow)
     monkeypatch.setattr(_coco_scan, "_WORTHWHILE", 0)
     assert (_coco_scan.scan_truth(path.read_bytes(), "", 1) is not None) == scanned
+
+
+@pytest.mark.parametrize(
+    ("change", "scanned"),
+    [
+        ({}, True),
+        ({"num_keypoints": 2, "keypoints": [1, 2, 2, 3, 4, 1]}, True),
+        ({"num_keypoints": -1}, False),
+        ({"segmentation": None}, False),
+        ({"ignore": 1}, False),
+        ({"attributes": {"occluded": True}}, False),
+    ],
+)
+def test_rows_are_scanned_for_all_they_say_only_where_columns_hold_it(
+    change, scanned, tmp_path, monkeypatch, fuzzer
+) -> None:
+    content = truth(20, info={"year": 2026}, licenses=[{"id": 1}])
+    content["images"][1]["coco_url"] = "a"
+    content["annotations"][4] |= change
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(content))
+    fast, slow = both(path, monkeypatch, ReadOptions(read_sizes=False))
+    assert fuzzer.seen(fast) == fuzzer.seen(slow)
+    assert slow.info == {"info": {"year": 2026}, "licenses": [{"id": 1}]}
+    assert slow.images.extra == {1: {"coco_url": "a"}}
+    monkeypatch.setattr(_coco_scan, "_WORTHWHILE", 0)
+    found = _coco_scan.scan_truth(path.read_bytes(), "", 1, with_shapes=True, with_extra=True)
+    assert (found is not None) == scanned
 
 
 def test_a_nested_list_of_annotations_is_not_taken_for_the_real_one(tmp_path, monkeypatch, fuzzer) -> None:

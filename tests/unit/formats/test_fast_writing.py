@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import random
+import re
 from decimal import Decimal
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from detkit import files
-from detkit.formats import _coco_write
+from detkit.formats import WriteOptions, _coco_write, _voc_document
+from detkit.formats._images import SUFFIXES, is_inside
 from detkit.formats._voc_numbers import _exact_texts, corner_texts
+from detkit.formats._voc_sizes import is_plain_name, stem_of
 from detkit.formats._yolo_lines import number_lines
+from detkit.kernels.voc_text import object_texts
 from detkit.tables import Categories, Dataset, Images
 
 _FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -112,3 +118,89 @@ def test_each_file_keeps_the_order_on_slow_storage_too(slow: bool, monkeypatch: 
     monkeypatch.setattr("detkit.files._reading._SLOW", -1.0 if slow else 1e9)
     paths = [str(i) for i in range(700)]
     assert files.each_file(int, paths, 3) == list(range(700))
+
+
+def _voc_dataset(case: int, digits: int | None) -> Dataset:
+    random_ = random.Random(case)
+    count, images = 300, 40
+    texts, numbers = np.empty(count, object), np.empty(count, object)
+    texts[:] = [random_.choice(("Left & up", "", None, "Unspecified")) for _ in range(count)]
+    numbers[:] = [random_.choice((0, 1, True, "yes", None, 0.5)) for _ in range(count)]
+    stated = np.array([random_.choice((0.0, -0.0, 1.0, 0.25, np.nan, np.inf)) for _ in range(count)])
+    attributes: list[dict[str, NDArray[Any]]] = [
+        {},
+        {"truncated": stated, "pose": texts},
+        {"truncated": numbers, "occluded": stated},
+        {"pose": stated},
+    ]
+    scale = random_.choice((60.0, 5e5))
+    xywh = np.array([[random_.uniform(-0.1, 1) * scale for _ in range(4)] for _ in range(count)])
+    sizes = np.array([[random_.choice((64.0, 33.5)) for _ in range(2)] for _ in range(images)])
+    return Dataset.build(
+        Images(
+            np.arange(images),
+            tuple(f"{i} & é.jpg" for i in range(images)),
+            sizes,
+            extra={3: {"depth": "1", "note": "a < b", "n": 2}, 5: {"owner": {"name": "x"}}},
+        ),
+        Categories.from_names(["a", "b & c", "é"]),
+        # The last images have no object.
+        image_index=[random_.randrange(images - 3) for _ in range(count)],
+        category_index=[random_.randrange(3) for _ in range(count)],
+        xywh=xywh if digits is None else xywh.round(digits),
+        is_crowd=[random_.random() < 0.2 for _ in range(count)],
+        is_ignored=[random_.random() < 0.2 for _ in range(count)],
+        attributes=attributes[case % 4],
+        extra={i: {"note": "x", "part": {"name": "head"}} for i in range(0, count, 7)} if case >= 4 else {},
+    )
+
+
+@pytest.mark.parametrize("digits", [0, 2, 9, None])
+@pytest.mark.parametrize("case", range(8))
+def test_plain_voc_objects_are_the_bytes_of_ordinary_ones(
+    case: int, digits: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = _voc_dataset(case, digits)
+    names = list(dataset.images.file_names)
+    options = WriteOptions(voc_offset=case % 2, crowds=("keep", "difficult", "drop")[case % 3])
+    monkeypatch.setattr(_voc_document, "_MANY", 10**9)
+    slow = list(_voc_document.documents(dataset, names, options))
+    monkeypatch.setattr(_voc_document, "_MANY", 0)
+    for rows in (1, 16, 10**6):
+        monkeypatch.setattr(_voc_document, "_ROWS", rows)
+        assert list(_voc_document.documents(dataset, names, options)) == slow
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(-(2**53) + 1, 2**53 - 1).map(float),
+            st.integers(-(10**15) + 1, 10**15 - 1).map(lambda n: n / 10**9),
+            st.sampled_from([0.0, -0.0, 999999.999999999, -999999.999999999, 0.001, 1e-9, 123456.1]),
+        ),
+        min_size=4,
+        max_size=4,
+    )
+)
+def test_corners_in_voc_objects_are_those_of_python(corners: list[float]) -> None:
+    one = np.zeros(1, np.int64)
+    text, ends = object_texts(np.array([corners]), one, np.zeros((1, 2), np.bool_), one - 1, [b"a"], [])
+    assert re.findall(r">([-.0-9]+)</[xy]m", text.tobytes().decode()) == [
+        f"{Decimal(repr(v)):f}" if v != int(v) else str(int(v)) for v in corners
+    ]
+    assert ends.tolist() == [0, len(text)]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.sampled_from([*"ab.. /\\:\n-é\x07", "jpg", ".jpg", ".PNG", ".."]), max_size=9).map("".join))
+@example("..")
+@example("a/../b.jpg")
+@example(".jpg")
+@example("a.jpg/")
+def test_plain_names_are_those_that_path_objects_leave_alone(name: str) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if is_plain_name(name):
+        assert str(path) == name
+        assert is_inside(name)
+    assert stem_of(name) == (str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES else str(path))

@@ -141,3 +141,30 @@ def test_labelme_finds_images_that_stay_where_they_are(tmp_path: Path) -> None:
     found = back.images.paths[back.images.file_names.index("night/a.jpg")]
     assert found is not None
     assert Path(found).resolve() == photo
+
+
+def test_sizes_that_a_format_has_no_place_for_are_counted() -> None:
+    from detkit.formats._loss import generic_losses
+
+    holds = formats.Capabilities(frozenset({"image_ids", "area", "splits"}))
+    losses = generic_losses(dataset(), holds, formats.WriteOptions(), one_file=False)
+    assert [(loss.what, loss.action, loss.count) for loss in losses] == [("image sizes", "dropped", 2)]
+    assert losses[0].examples == ("a.jpg", "b.jpg")
+
+
+@pytest.mark.parametrize(("to", "action"), [("dota", "flagged difficult"), ("kitti", "written as ordinary objects")])
+def test_crowds_are_flagged_only_where_there_is_a_flag(to: str, action: str, tmp_path: Path) -> None:
+    data = dataset(is_crowd=[True, False, False])
+    losses = formats.write_dataset(data, tmp_path / to, to, formats.WriteOptions(crowds="difficult"))
+    assert [loss.action for loss in losses if loss.what == "crowd annotations"] == [action]
+    back = formats.read_dataset(tmp_path / to, to).annotations
+    assert back.is_ignored.tolist() == [to == "dota", False, False]
+
+
+@pytest.mark.parametrize("to", formats.names("dataset", "write"))
+def test_what_options_leave_out_reaches_no_writer(to: str, tmp_path: Path) -> None:
+    rings = [None, [[5.0, 6.0, 12.0, 6.0, 12.0, 14.0]], None]
+    data = dataset(is_crowd=[True, False, False], shapes=Shapes.from_rows(rings))
+    formats.write_dataset(data, tmp_path / "out", to, formats.WriteOptions(shapes="drop"))
+    kept = 2 if "crowds" in formats.capabilities(to).holds else 1
+    assert len(formats.read_dataset(tmp_path / "out", to).annotations) == kept

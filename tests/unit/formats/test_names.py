@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from detkit import formats
 from detkit.errors import InputError
 from detkit.formats._names import find_names, load_yaml, read_names
 
@@ -109,3 +110,9 @@ def test_a_broken_data_yaml_is_an_error_not_passed_over(tmp_path):
     put(tmp_path / "data.yaml", "names: [a, b]\nnc: 3")
     with pytest.raises(InputError, match="`nc` is 3"):
         find_names(tmp_path)
+
+
+def test_names_with_commas_in_place_of_a_file_get_a_hint():
+    with pytest.raises(InputError, match="no such file") as caught:
+        formats.read_names("cat,dog")
+    assert caught.value.hint == "give a file with one name a line"

@@ -179,7 +179,7 @@ def test_an_image_in_two_splits_has_its_rows_once(tmp_path: Path) -> None:
 def test_unknown_sizes_are_an_error_when_writing(tmp_path: Path) -> None:
     images = Images(id_array([1]), ("a.jpg",), np.full((1, 2), np.nan))
     data = Dataset.build(images, Categories.from_names(["x"]), image_index=[0], category_index=[0], xywh=[[1, 1, 2, 2]])
-    with pytest.raises(InputError, match="the size of 1 images is unknown"):
+    with pytest.raises(InputError, match="the size of 1 image is unknown"):
         formats.write_dataset(data, tmp_path / "out", "openimages")
 
 

@@ -1,10 +1,13 @@
 """Every fixture of every format is recognised as that format and as no other, without a flag."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from detkit import formats, registry
+from detkit.errors import InputError
+from detkit.formats import _createml_files, _label_studio_tasks, _labelme_read, _supervisely_read
 from detkit.formats._base import Kind
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures/formats"
@@ -46,3 +49,28 @@ def test_a_fixture_is_recognised_as_its_format_only(case: Path) -> None:
     assert {where: names for where, names in found.items() if names - allowed or len(names) > 1} == {}
     if (own, case.name) not in NOT_RECOGNISED:
         assert any(found.values())
+
+
+@pytest.mark.parametrize("kind", ["dataset", "detections"])
+def test_what_no_format_knows_gets_a_hint(tmp_path: Path, kind: Kind) -> None:
+    with pytest.raises(InputError) as caught:
+        formats.detect(tmp_path, kind)
+    content, flag = ("labels", "--truth-format") if kind == "dataset" else ("predictions", "--predictions-format")
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(f"point at the file or folder that holds the {content}, or name the format")
+    assert flag in caught.value.hint
+
+
+def test_large_json_of_another_format_is_told_by_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No format of small files decodes it: a folder of them may hold gigabytes."""
+    content = {"somebody": [{"name": "x", "values": list(range(20))}] * 1000, "else": 1}
+    for number in range(3):
+        (tmp_path / f"{number}.json").write_text(json.dumps(content))
+    read: list[Path] = []
+    for module in (_labelme_read, _createml_files, _label_studio_tasks, _supervisely_read):
+        monkeypatch.setattr(module, "read_json", read.append)
+    for place in (tmp_path, tmp_path / "0.json"):
+        for kind in ("dataset", "detections"):
+            with pytest.raises(InputError, match="not recognised"):
+                formats.detect(place, kind)
+    assert read == []

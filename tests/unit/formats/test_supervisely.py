@@ -203,7 +203,7 @@ def test_an_unknown_size_is_refused(tmp_path):
     images = Images(np.arange(1, 2), ("a.jpg",), np.full((1, 2), np.nan), has_own_ids=False)
     names = Categories.from_names(["x"])
     data = Dataset.build(images, names, image_index=[0], category_index=[0], xywh=[[1, 2, 3, 4]])
-    with pytest.raises(InputError, match="the size of 1 images is unknown"):
+    with pytest.raises(InputError, match="the size of 1 image is unknown"):
         formats.write_dataset(data, tmp_path / "out", "supervisely")
 
 

@@ -119,7 +119,7 @@ def test_no_reading_fits_says_why_for_each(tmp_path):
 
 
 def test_no_confidence_column():
-    with pytest.raises(InputError, match="no confidence column: 1 rows") as caught:
+    with pytest.raises(InputError, match="no confidence column: 1 row") as caught:
         read(FIXTURES / "no_confidence", "yolo")
     assert "save_conf=True" in caught.value.hint
     assert probe(FIXTURES / "no_confidence", "yolo").matches

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import detkit
-from detkit import formats
+from detkit import formats, registry
 from detkit.formats import ReadOptions
 from detkit.tables import Categories, Dataset, Images, Shapes
 
@@ -91,7 +91,7 @@ def test_names_scores_and_sizes(tmp_path: Path) -> None:
 def test_other_files_are_not_taken(content: str, tmp_path: Path) -> None:
     place = tmp_path / "a.json"
     place.write_text(content)
-    module = formats.registry.load("detkit.formats", "ultralytics")
+    module = registry.load("detkit.formats", "ultralytics")
     assert not module.detect(place, "detections").matches
     assert not module.detect(tmp_path, "detections").matches
     assert not module.detect(FIXTURE, "dataset").matches

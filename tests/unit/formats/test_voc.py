@@ -345,7 +345,7 @@ def test_unknown_sizes_cannot_be_written(tmp_path):
     table = dataset([[0, 0, 5, 5]])
     images = Images(table.images.ids, table.images.file_names, np.full((1, 2), np.nan))
     table = Dataset.build(images, table.categories, image_index=[0], category_index=[0], xywh=[[0, 0, 5, 5]])
-    with pytest.raises(InputError, match=r"the size of 1 images is unknown, VOC XML states it: `a.jpg`"):
+    with pytest.raises(InputError, match=r"the size of 1 image is unknown, VOC XML states it: `a.jpg`"):
         written(table, tmp_path)
     assert not (tmp_path / "voc").exists()
 

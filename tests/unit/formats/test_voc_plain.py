@@ -1,4 +1,4 @@
-"""VOC files read by pattern give what the XML library gives, whatever is done to them."""
+"""VOC files read by the kernel give what the XML library gives, whatever is done to them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from detkit.formats import ReadOptions
-from detkit.formats._voc_columns import columns_of
+from detkit.formats import ReadOptions, _voc_xml
+from detkit.formats._voc_columns import Columns, columns_of
 from detkit.formats._voc_xml import XmlReader, XmlRecord
 
 _ORDERS = (
@@ -30,6 +32,11 @@ _TWISTS = (
     lambda text: text.replace("<object>", "<!-- x --><object>", 1),
     lambda text: text.replace("<object>", "<!-- <object>", 1).replace("</object>", "</object> -->", 1),
     lambda text: text.replace("<object>", "<part><object>", 1).replace("</object>", "</object></part>", 1),
+    lambda text: text.replace("<object>", "<part><object>", 1).replace(
+        "</object>", "</object></part><object id='1'/>", 1
+    ),
+    lambda text: text.replace("<name>dog<", "<name><"),
+    lambda text: text.replace("<name>dog<", "<name> \u3000 <", 1),
     lambda text: text.replace("</name>", " &amp; co</name>", 1),
     lambda text: text.replace("<name>", "<name> ", 1),
     lambda text: text.replace("</name>", "\n</name>", 1),
@@ -84,23 +91,38 @@ def _document(random_: random.Random, name: str, order: tuple[str, ...], corners
     return text + "</annotation>\n"
 
 
-def _facts(records: list[XmlRecord], voc_offset: int) -> list[object]:
-    columns = columns_of(records, voc_offset)
-    heads = [(r.file_name, r.size, r.extra, r.unreadable, r.findings, r.digest, len(r)) for r in records]
+_PLAIN = _HEAD.format(name="a.jpg") + (
+    "<object><name>dog</name><pose></pose><truncated>0</truncated><difficult>0</difficult>"
+    "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"
+)
+
+
+def _read(
+    paths: list[Path], options: ReadOptions, monkeypatch: pytest.MonkeyPatch, *, by_library: bool = False
+) -> tuple[list[XmlRecord], Columns]:
+    """Records and columns, as the kernel reads them, or by the XML library alone."""
+    with monkeypatch.context() as patch:
+        patch.setattr(_voc_xml, "_MANY", 10**9 if by_library else 0)
+        reader = XmlReader(options)
+        records = reader.read([str(path) for path in paths])
+    assert not by_library or not any(record.plain for record in records)
+    return records, columns_of(records, reader.rows(), options.voc_offset)
+
+
+def _facts(read: tuple[list[XmlRecord], Columns]) -> list[object]:
+    records, columns = read
+    heads = [(r.file_name, r.size, dict(r.extra), r.unreadable, list(r.findings), r.digest, len(r)) for r in records]
     attributes = {name: list(map(repr, values.tolist())) for name, values in columns.attributes.items()}
     boxes = [v.hex() for v in columns.xywh.ravel().tolist()]
-    return [heads, columns.names, boxes, columns.difficult, attributes, columns.extra]
-
-
-def _slow(options: ReadOptions) -> XmlReader:
-    reader = XmlReader(options)
-    reader.plain.read = lambda data: None  # type: ignore[method-assign]
-    return reader
+    names = [columns.names[i] for i in columns.name_index.tolist()]
+    return [heads, names, sorted(columns.names), boxes, columns.difficult.tolist(), attributes, columns.extra]
 
 
 @pytest.mark.parametrize("voc_offset", [0, 1])
 @pytest.mark.parametrize("with_extra", [True, False])
-def test_the_pattern_and_the_library_agree(tmp_path: Path, voc_offset: int, with_extra: bool) -> None:
+def test_the_kernel_and_the_library_agree(
+    tmp_path: Path, voc_offset: int, with_extra: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     random_ = random.Random(voc_offset)
     paths = []
     for number in range(400):
@@ -109,61 +131,103 @@ def test_the_pattern_and_the_library_agree(tmp_path: Path, voc_offset: int, with
         paths.append(tmp_path / f"{number}.xml")
         paths[-1].write_bytes(twist(text).encode())
     options = ReadOptions(voc_offset=voc_offset, with_extra=with_extra)
-    plain, slow = XmlReader(options), _slow(options)
-    read = [plain.read(str(path)) for path in paths]
-    # The slow reader's records have no columns: both are brought to the same ones.
-    assert _facts([slow.read(str(path)) for path in paths], voc_offset) == _facts(read, voc_offset)
-    assert sum(record.rows is not None for record in read) > 50
+    monkeypatch.setattr(_voc_xml, "_CHUNK", 150)
+    read = _read(paths, options, monkeypatch)
+    assert _facts(_read(paths, options, monkeypatch, by_library=True)) == _facts(read)
+    assert sum(record.plain > 0 for record in read[0]) > 100
 
 
 @pytest.mark.parametrize("twist", range(len(_TWISTS)))
-def test_each_twist_alone(tmp_path: Path, twist: int) -> None:
-    path, first = tmp_path / "a.xml", tmp_path / "first.xml"
-    text = _HEAD.format(name="a.jpg") + (
-        "<object><name>dog</name><pose></pose><truncated>0</truncated><difficult>0</difficult>"
-        "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"
-    )
-    first.write_text(text, encoding="utf-8")
-    path.write_bytes(_TWISTS[twist](text).encode())
+def test_each_twist_alone(tmp_path: Path, twist: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / "first.xml", tmp_path / "a.xml", tmp_path / "last.xml"]
+    for path in paths:
+        path.write_text(_PLAIN, encoding="utf-8")
+    paths[1].write_bytes(_TWISTS[twist](_PLAIN).encode())
     options = ReadOptions()
-    reader = XmlReader(options)
-    assert reader.read(str(first)).rows is None  # the first of its kind is learned from
-    assert reader.read(str(first)).rows is not None
-    assert _facts([_slow(options).read(str(path))], 1) == _facts([reader.read(str(path))], 1)
+    read = _read(paths, options, monkeypatch)
+    assert [read[0][0].plain, read[0][2].plain] == [1, 1]
+    assert _facts(_read(paths, options, monkeypatch, by_library=True)) == _facts(read)
 
 
-def test_no_entity_is_expanded_and_no_document_type_is_read(tmp_path: Path) -> None:
+_DOCUMENT = _document(random.Random(7), "a.jpg", _ORDERS[1], _CORNERS[1]).encode()
+#: Where, how many bytes go, what comes instead.
+_EDIT = st.tuples(
+    st.integers(0, len(_DOCUMENT)),
+    st.integers(0, 12),
+    st.one_of(
+        st.sampled_from(
+            [b"", b"<", b">", b"/", b"&", b"<object>", b"</object>", b"<bndbox>", b"1", b"0.5", b"-", b" "]
+        ),
+        st.binary(max_size=3),
+    ),
+)
+
+
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.lists(_EDIT, min_size=1, max_size=3), min_size=1, max_size=6))
+def test_damaged_bytes_are_read_as_the_library_reads_them(
+    tmp_path_factory: pytest.TempPathFactory, files: list[list[tuple[int, int, bytes]]]
+) -> None:
+    folder, paths = tmp_path_factory.mktemp("voc"), []
+    for number, edits in enumerate(files):
+        data = _DOCUMENT
+        for at, gone, comes in edits:
+            data = data[:at] + comes + data[at + gone :]
+        paths.append(folder / f"{number}.xml")
+        paths[-1].write_bytes(data)
+    with pytest.MonkeyPatch.context() as patch:
+        fast, slow = (_read(paths, ReadOptions(), patch, by_library=library) for library in (False, True))
+    assert _facts(fast) == _facts(slow)
+
+
+def test_no_entity_is_expanded_and_no_document_type_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.xml"
-    reader = XmlReader(ReadOptions())
     body = _document(random.Random(1), "a.jpg", _ORDERS[0], _CORNERS[0])
-    path.write_text(body, encoding="utf-8")
-    reader.read(str(path))
     path.write_text('<!DOCTYPE annotation [<!ENTITY x "boom">]>' + body.replace("dog", "&x;"), encoding="utf-8")
-    record = reader.read(str(path))
+    (record,), _ = _read([path], ReadOptions(), monkeypatch)
     assert record.unreadable
     assert "document type" in record.findings[0].message
 
 
-def test_rows_of_the_pattern_have_exact_edges(tmp_path: Path) -> None:
+def test_plain_rows_have_exact_edges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.xml"
-    reader = XmlReader(ReadOptions())
-    body = _HEAD.format(name="a.jpg") + (
-        "<object><name>dog</name><bndbox><xmin>1.1</xmin><ymin>2</ymin><xmax>30.3</xmax><ymax>40</ymax></bndbox>"
-        "</object></annotation>"
-    )
-    path.write_text(body, encoding="utf-8")
-    reader.read(str(path))
-    record = reader.read(str(path))
-    assert record.rows is not None
+    path.write_text(_PLAIN.replace("<xmin>1<", "<xmin>1.1<").replace("<xmax>30<", "<xmax>30.3<"), encoding="utf-8")
+    (record,), columns = _read([path], ReadOptions(), monkeypatch)
+    assert record.plain == 1
     # Left 1.1 - 1, width 30.3 - 0.1: in decimals, not in binary fractions.
-    np.testing.assert_array_equal(columns_of([record], 1).xywh, [[0.1, 1.0, 30.2, 39.0]])
+    np.testing.assert_array_equal(columns.xywh, [[0.1, 1.0, 30.2, 39.0]])
 
 
-def test_an_odd_object_between_plain_ones_is_not_passed_over(tmp_path: Path) -> None:
+def test_an_odd_object_between_plain_ones_is_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = "<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object>"
-    path, reader = tmp_path / "a.xml", XmlReader(ReadOptions())
-    for left in ("5", " 5"):
+    path = tmp_path / "a.xml"
+    for left, plain in (("5", 3), (" 5", 0)):
         objects = one.format("a", "1") + one.format("b", left) + one.format("c", "1")
         path.write_text(_HEAD.format(name="a.jpg") + objects + "</annotation>", encoding="utf-8")
-        reader.read(str(path))
-        assert columns_of([reader.read(str(path))], 1).names == ["a", "b", "c"]
+        (record,), columns = _read([path], ReadOptions(), monkeypatch)
+        assert record.plain == plain
+        assert [columns.names[i] for i in columns.name_index] == ["a", "b", "c"]
+
+
+def test_a_large_file_is_read_on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{number}.xml" for number in range(3)]
+    for path in paths:
+        path.write_text(_PLAIN, encoding="utf-8")
+    paths[1].write_text(_PLAIN.replace("<segmented>", " " * 2000 + "<segmented>"), encoding="utf-8")
+    monkeypatch.setattr(_voc_xml, "_LARGE", 2000)
+    read = _read(paths, ReadOptions(), monkeypatch)
+    assert [record.plain for record in read[0]] == [1, 0, 1]
+    assert _facts(_read(paths, ReadOptions(), monkeypatch, by_library=True)) == _facts(read)
+
+
+def test_a_file_that_cannot_be_read_is_named_beside_plain_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{number}.xml" for number in range(3)]
+    paths[0].write_text(_PLAIN, encoding="utf-8")
+    paths[1].mkdir()
+    read = _read(paths, ReadOptions(), monkeypatch)
+    assert [record.unreadable for record in read[0]] == [False, True, True]
+    assert [record.findings[0].message for record in read[0][1:]] == [
+        "cannot be read: Is a directory",
+        "cannot be read: No such file or directory",
+    ]
+    assert _facts(_read(paths, ReadOptions(), monkeypatch, by_library=True)) == _facts(read)

@@ -221,7 +221,7 @@ def test_two_classes_with_one_name(tmp_path):
 
 def test_unknown_sizes_are_named(tmp_path):
     data = dataset(images=images(sizes=((np.nan, np.nan), (64, 48))))
-    with pytest.raises(InputError, match=r"size of 1 images with boxes is unknown.*`a.jpg`") as caught:
+    with pytest.raises(InputError, match=r"size of 1 image with boxes is unknown.*`a.jpg`") as caught:
         formats.write_dataset(data, tmp_path / "x", "yolo")
     assert "--image-sizes" in caught.value.hint
 

@@ -205,7 +205,7 @@ def test_normalised_boxes_stay_shares():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (EnsembleSettings(weights=(1,)), "found 1 weights, expected 2"),
+        (EnsembleSettings(weights=(1,)), "found 1 weight, expected 2"),
         (EnsembleSettings(weights=(1, 0)), "expected positive"),
         (EnsembleSettings(method="mean"), "unknown method `mean`"),
         (EnsembleSettings(confidence="mean"), "unknown confidence"),

@@ -132,7 +132,7 @@ WRONG = [
     ("w in 3", 6, "expected a list"),
     ("w > 1 & h > 1", 5, "this operator is not known here"),
     ("foo(w) > 1", 1, "unknown function `foo`"),
-    ("min(w) > 1", 1, "`min` has 1 arguments, expected 2"),
+    ("min(w) > 1", 1, "`min` has 1 argument, expected 2"),
     ('matches(file_name, "(")', 20, "not a regular expression"),
     ("matches(w, 'a')", 9, "`matches` is of a text"),
     ("any(w > 1)", 1, "`any` is for conditions on images"),

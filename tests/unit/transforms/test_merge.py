@@ -153,7 +153,7 @@ def test_copies_of_images(tmp_path: Path, duplicates: Any) -> None:
     first = with_files(of("a", [common, mine, other, other]), tmp_path / "a", [b"same", b"1"])
     second = with_files(of("b", [other, common, theirs]), tmp_path / "b", [b"2", b"same"])
     if duplicates == "error":
-        with pytest.raises(InputError, match=r"1 images are copies of an earlier source's: `b/b1.jpg is a/a0.jpg`"):
+        with pytest.raises(InputError, match=r"1 image is a copy of an earlier source's: `b/b1.jpg is a/a0.jpg`"):
             merge([first, second], ["a", "b"], "error")
         return
     change = merge([first, second], ["a", "b"], duplicates)

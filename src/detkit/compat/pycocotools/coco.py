@@ -15,6 +15,8 @@ from detkit.compat.pycocotools._results import Unread, decode_json, prepare_reco
 
 __all__ = ["COCO"]
 
+__getattr__ = _reference.others_of("coco")
+
 #: Attributes that results read from a file or an array get when they are first asked for.
 _LATE = ("dataset", "anns", "imgToAnns", "catToImgs")
 

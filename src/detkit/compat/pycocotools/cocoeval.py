@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COCOeval", "Params"]
 
+__getattr__ = _reference.others_of("cocoeval")
+
 Params = _reference.Params
 
 #: Steps of the evaluation that a subclass may replace.

@@ -22,7 +22,6 @@ from detkit.kernels.cross import near_pairs
 __all__ = ["CONFIDENT", "LIKELY", "Boxes", "Scores", "image_scores", "joined", "score_labels"]
 
 Index = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 Array = NDArray[np.float64]
 
 #: Score from which a prediction can tell of an overlooked or swapped label; score above which of a loose one.

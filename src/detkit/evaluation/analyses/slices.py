@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detkit.evaluation.analyses._base import Settings, reference
 from detkit.evaluation.analyses._counts import f_beta, plain, ratio
@@ -38,8 +37,6 @@ __all__ = ["LEAST_TRUTHS", "SliceRow", "Slices", "analyse"]
 LEAST_TRUTHS = 20
 #: First object count of each row of the table of recall by objects in an image.
 _BY_COUNT = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from detkit.findings import plural
 from detkit.reports._table import number
 from detkit.reports._tables import Table
 
@@ -23,12 +24,14 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
         for row in found["bins"]
     ]
     errors = (
-        f"D-ECE {number(found['d_ece'])} ({found['bin_count']} bins), "
-        f"LaECE {number(found['la_ece'])} ({found['class_bin_count']} bins a class), LaACE {number(found['la_ace'])}"
+        f"D-ECE {number(found['d_ece'])} ({plural(found['bin_count'], 'bin')}), "
+        f"LaECE {number(found['la_ece'])} ({plural(found['class_bin_count'], 'bin')} a class), "
+        f"LaACE {number(found['la_ace'])}"
     )
     notes = [errors, "each is 0 when every score is right; accuracy above confidence means scores are too low"]
     if found["outside"]:
-        notes.append(f"{found['outside']} detections have scores outside 0 to 1, which are no confidences: left out")
+        outside = plural(found["outside"], "detection")
+        notes.append(f"{outside} left out: scores outside 0 to 1 are no confidences")
     classes = sorted(found["classes"], key=lambda row: (row["la_ece"] is None, -(row["la_ece"] or 0.0)))
     rows = [
         [
@@ -40,7 +43,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
     ]
     return [
         Table(
-            f"calibration of {found['detections']} detections, {scope}",
+            f"calibration of {plural(found['detections'], 'detection')}, {scope}",
             ["confidence", "detections", "mean confidence", "accuracy", "mean IoU"],
             diagram,
             notes=notes,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from detkit.findings import plural
 from detkit.reports._table import percent
 from detkit.reports._tables import Table
 
@@ -35,7 +36,7 @@ def _top(found: Mapping[str, Any], at: str) -> Table:
         if cell["truth"] != cell["prediction"] and background not in (cell["truth"], cell["prediction"])
     )
     shown = sum(row["count"] for row in found["top"])
-    notes = [f"{every - shown} of {every} confusions are of other pairs of classes"] if shown < every else []
+    notes = [f"of other pairs of classes: {every - shown} of {plural(every, 'confusion')}"] if shown < every else []
     title = f"classes taken for one another ({at})" if rows else f"no class was taken for another ({at})"
     return Table(title, ["truth", "detected as", "count", "of its truths"], rows, left=2, notes=notes)
 
@@ -67,11 +68,13 @@ def _classes(found: Mapping[str, Any], at: str) -> Table:
     rows.sort(key=lambda row: int(row[2]) - int(row[1]))
     left_out = found["left_out"]
     notes = [
-        f"outside: {left_out['truths_ignored']} ignored truths, {left_out['detections_ignored']} detections on them, "
+        f"outside: {plural(left_out['truths_ignored'], 'ignored truth')}, "
+        f"{plural(left_out['detections_ignored'], 'detection')} on them, "
         f"{left_out['detections_below_threshold']} below the score threshold"
     ]
     if left_out["detections_unscored"]:
-        notes.append(f"outside: {left_out['detections_unscored']} detections that the protocol does not score")
+        unscored = plural(left_out["detections_unscored"], "detection")
+        notes.append(f"outside: {unscored} that the protocol does not score")
     header = ["class", "truths", "right", "as another", "missed", "detections", "on nothing"]
     return Table(f"what became of each class, most errors first ({at})", header, rows, notes=notes)
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.reports._table import number
+from detkit.reports._table import number, percent
 from detkit.reports._tables import Table
 
 __all__ = ["tables"]
@@ -29,7 +29,7 @@ def _scores(found: Mapping[str, Any]) -> Table:
     for low in range(0, len(tp), _JOINED):
         hits, others = sum(tp[low : low + _JOINED]), sum(fp[low : low + _JOINED])
         share = hits / (hits + others) if hits + others else None
-        rows.append([f"{edges[low]:.3g} to {edges[low + _JOINED]:.3g}", str(hits), str(others), number(share)])
+        rows.append([f"{edges[low]:.3g} to {edges[low + _JOINED]:.3g}", str(hits), str(others), percent(share)])
     at = found["overall"]["operating_point"]
     return Table(
         f"scores of true and false positives, IoU >= {found['iou_threshold']:g}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from detkit.findings import plural
 from detkit.reports._tables import Table
 
 __all__ = ["tables"]
@@ -22,7 +23,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
     )
     notes = []
     if found["errors"]:
-        notes.append(f"half of all {found['errors']} errors lie on {found['half_of_errors_on']} images")
+        notes.append(f"half of all {found['errors']} errors lie on {plural(found['half_of_errors_on'], 'image')}")
     if found["listed"] < found["with_errors"]:
         notes.append(f"{found['with_errors'] - found['listed']} more images with errors are not listed")
     return [Table(title, ["image", "TP", "FP", "FN"], rows, notes=notes)]

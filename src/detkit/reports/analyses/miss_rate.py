@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from detkit.findings import plural
 from detkit.reports._table import number
 from detkit.reports._tables import Table
 
@@ -29,7 +30,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
             notes=["no threshold reaches the recalls without figures"] if beyond else [],
         ),
         Table(
-            f"log-average miss rate over {found['images']} images, IoU >= {found['iou_threshold']:g}",
+            f"log-average miss rate over {plural(found['images'], 'image')}, IoU >= {found['iou_threshold']:g}",
             ["class (worst first)", "truths", "log-average", "miss rate", "FPPI"],
             [_row("all classes", overall), *(_row(row["name"], row) for row in classes)],
             notes=[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from detkit.findings import plural
 from detkit.reports._table import number
 from detkit.reports._tables import Table
 
@@ -18,7 +19,7 @@ def tables(found: Mapping[str, Any]) -> list[Table]:
     undefined = [name for name, row in classes if row["score_threshold"] is None]
     notes = ["detections with score >= threshold are kept; of equal F the highest score is taken"]
     if undefined:
-        notes.append(f"{len(undefined)} classes have no threshold: no truth, or nothing right")
+        notes.append(f"{plural(len(undefined), 'class has', 'classes have')} no threshold: no truth, or nothing right")
     return [
         Table(
             f"score thresholds of the best {f}, IoU >= {found['iou_threshold']:g}",

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from json import dumps
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
+from detkit.findings import plural
 from detkit.reports import render_gate
-from detkit.reports._table import number, printable, table
+from detkit.reports._table import WIDTH, number, printable, table
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
@@ -20,14 +22,16 @@ __all__ = ["markdown", "text", "with_verdict"]
 _CLASSES_SHOWN = 20
 
 
-def with_verdict(verdict: GateReport, found: Mapping[str, Any] | None, format: str = "text") -> str:
+def with_verdict(
+    verdict: GateReport, found: Mapping[str, Any] | None, format: str = "text", *, details: bool = False
+) -> str:
     """A verdict and what moved its metrics, in a rendering of verdicts; JUnit and GitLab have no place for the latter.
 
     In JSON it stands under `explanation`, for GitHub it is a notice.
     """
     if found is not None and format == "json":
         return dumps({**verdict.to_dict(), "explanation": found}, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    shown = render_gate(verdict, format)
+    shown = render_gate(verdict, format, details=details)
     if found is None or format not in _RENDERINGS:
         return shown
     return f"{shown}{_BETWEEN[format]}{_RENDERINGS[format](found)}"
@@ -41,7 +45,8 @@ def text(found: Mapping[str, Any]) -> str:
         if rows := _classes(one):
             lines += [*table(_CLASS_HEADER, rows), *_left_out(one), ""]
     lines += _images_as_text(found)
-    lines += [f"note: {printable(note)}" for note in found["notes"]]
+    for note in found["notes"]:
+        lines += wrap(f"note: {printable(note)}", WIDTH, subsequent_indent="  ", break_long_words=False)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -95,8 +100,9 @@ def _shown(rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
 
 def _left_out(one: Mapping[str, Any]) -> list[str]:
     hidden = len(one["classes"]) - len(_shown(one["classes"]))
-    parts = [f"{hidden} classes that moved less are left out (all of them: --format json)"] if hidden else []
-    parts += [f"{one['unmoved']} classes did not move"] if one["unmoved"] else []
+    less = plural(hidden, "class that moved less is", "classes that moved less are")
+    parts = [f"{less} left out (all of them: --format json)"] if hidden else []
+    parts += [f"{plural(one['unmoved'], 'class', 'classes')} did not move"] if one["unmoved"] else []
     return ["; ".join(parts)] if parts else []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from detkit.findings import plural
 
-__all__ = ["DOCS", "Group", "Options", "closing", "fix_lines", "groups", "place"]
+__all__ = ["DOCS", "Group", "Options", "closing", "fix_lines", "groups", "place", "said"]
 
 #: The page with a section for each code.
 DOCS = "docs/reference/checks.md"
@@ -80,6 +80,12 @@ def place(row: Mapping[str, Any], *, with_file: bool = True) -> str:
     return ", ".join(parts)
 
 
+def said(row: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """What a finding says with its place, in one line, and the lines below it: reasons, a hint."""
+    where, (first, *rest) = place(row), str(row["message"]).split("\n")
+    return f"{where}: {first}" if where else first, rest
+
+
 def closing(content: Mapping[str, Any]) -> list[str]:
     """Lines with the totals, what a baseline left away, and what can be fixed."""
     total = content["totals"]
@@ -110,11 +116,11 @@ def fix_lines(content: Mapping[str, Any]) -> list[str]:
     what = "dry run, no copy written" if dry and not in_place else what
     lines = [f"{what}: {fixed['target']} ({fixed['format']})"]
     for change in fixed["changes"]:
-        lines.append(f"{change['code']} {change['name']}: {change['count']} {change['what']} {change['action']}")
+        lines.append(f"{change['code']} {change['name']}: {_lost(change)}")
         lines += [f"  {example}" for example in change["examples"]]
     lines += [] if fixed["changes"] else ["nothing to fix"]
     for loss in fixed["losses"]:
-        lines.append(f"by reading and writing: {loss['count']} {loss['what']} {loss['action']}")
+        lines.append(f"by reading and writing: {_lost(loss)}")
         lines += [f"  {example}" for example in loss["examples"]]
     if in_place and fixed["files"]:
         lines.append(f"files changed: {len(fixed['files'])}, the first {fixed['files'][0]}")
@@ -124,6 +130,11 @@ def fix_lines(content: Mapping[str, Any]) -> list[str]:
         left = ", ".join(f"{count} {code}" for code, count in fixed["left"].items()) or "nothing"
         lines.append(f"left{'' if in_place else ' in the copy'}: {left}")
     return lines
+
+
+def _lost(loss: Mapping[str, Any]) -> str:
+    """In the words of `findings.Loss`."""
+    return f"{loss['what']}: {loss['count']} {loss['action']}"
 
 
 def _stem(file: str | None) -> str:

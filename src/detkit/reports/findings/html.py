@@ -16,7 +16,7 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; color: #1d2430;
   background: #fff; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; vertical-align: top;
-  border-bottom: 1px solid #d9dee7; overflow-wrap: anywhere; } td.n { text-align: right; }
+  border-bottom: 1px solid #d9dee7; overflow-wrap: anywhere; } td { white-space: pre-line; } td.n { text-align: right; }
 summary { cursor: pointer; font-weight: 600; padding: .4rem 0; } .error { color: #b3261e; } .warning { color: #8a5300; }
 .info { color: #44546a; } pre { white-space: pre-wrap; }
 @media (prefers-color-scheme: dark) { body { background: #14181f; color: #e6eaf1; } th, td { border-color: #333c4a; }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detkit.reports._table import printable
-from detkit.reports.findings._shared import Options, closing, fix_lines, groups, place
+from detkit.reports.findings._shared import Options, closing, fix_lines, groups, said
 
 __all__ = ["render"]
 
@@ -28,8 +28,9 @@ def render(content: Mapping[str, Any], options: Options) -> str:
         summary = f"{group.code} {group.name}: {group.count}"
         lines += [f"<details><summary>{summary}</summary>", ""]
         for row in rows:
-            where = place(row)
-            lines.append(f"- {_plain(where)}: {_plain(row['message'])}" if where else f"- {_plain(row['message'])}")
+            first, below = said(row)
+            # Two blanks at the end are a line break.
+            lines.append("  \n  ".join([f"- {_plain(first)}", *(_plain(line.strip()) for line in below)]))
         lines += [f"- and {rest} more"] if rest else []
         lines += ["", "</details>", ""]
     if "fix" in content:

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from detkit.findings import plural
 from detkit.reports.findings._shared import Group, Options, groups, place
 
 __all__ = ["render"]
@@ -50,7 +51,7 @@ def _results(group: Group, rule: int, options: Options) -> list[dict[str, Any]]:
     rows, rest = ((), group.count) if options.statistics else group.listed(options.limit(_SHOWN))
     results = [_result(row, rule) for row in rows]
     if rest:
-        text = f"{rest} more places" if rows else f"{rest} places"
+        text = f"{plural(rest, 'more place')}" if rows else f"{plural(rest, 'place')}"
         message = {"ruleId": group.code, "ruleIndex": rule, "level": _LEVELS[group.severity], "message": {"text": text}}
         results.append({**message, "occurrenceCount": rest})
     return results

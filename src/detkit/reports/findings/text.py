@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detkit.reports._table import printable, table
-from detkit.reports.findings._shared import Options, closing, fix_lines, groups, place
+from detkit.reports.findings._shared import Options, closing, fix_lines, groups, said
 
 __all__ = ["render"]
 
@@ -24,8 +24,8 @@ def render(content: Mapping[str, Any], options: Options) -> str:
         lines.append(f"{group.code} {group.name} ({group.severity}): {group.count}")
         rows_shown, rest = group.listed(options.limit(_SHOWN))
         for row in rows_shown:
-            where = place(row)
-            lines.append(f"  {where}: {row['message']}" if where else f"  {row['message']}")
+            first, below = said(row)
+            lines += [f"  {first}", *(f"  {line}" for line in below)]
         if rest and rows_shown:
             lines.append(f"  and {rest} more")
         lines.append("")

@@ -77,7 +77,7 @@ def test_scores_that_are_no_confidences_are_counted_apart():
     found = analyse(scored([(0, 0)], [(0, 0, 1, 7.0), (-1, 0, 1, 0.8), (-1, 0, 1, -3.0)]), Settings(score_threshold=-9))
     assert (found.detections, found.outside) == (1, 2)
     assert found.d_ece == pytest.approx(0.8, abs=1e-15)
-    assert any("2 detections have scores outside" in note for note in tables(found.to_dict())[0].notes)
+    assert any("2 detections left out: scores outside 0 to 1" in note for note in tables(found.to_dict())[0].notes)
 
 
 def test_classes_without_truth_or_detections_stay_out_of_the_mean():

@@ -269,7 +269,7 @@ def test_is_shown_with_its_operating_point():
     assert top.rows == [["dog", "cow", "1", "50.0 %"]]
     assert classes.rows[0] == ["dog", "2", "0", "1", "1", "0", "0"]
     assert classes.rows[-1] == ["cat", "1", "1", "0", "0", "2", "1"]
-    assert classes.notes == ["outside: 1 ignored truths, 1 detections on them, 1 below the score threshold"]
+    assert classes.notes == ["outside: 1 ignored truth, 1 detection on them, 1 below the score threshold"]
     assert matrix.rows == [
         ["cat", "1", "0", "0", "0"],
         ["dog", "0", "0", "1", "1"],

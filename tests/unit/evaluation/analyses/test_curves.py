@@ -236,8 +236,8 @@ def test_tables_tell_what_the_curves_hold():
         "recall against IoU",
         "best precision at a recall",
     ]
-    assert shown[0].rows[0] == ["0 to 0.1", "0", "1", "0.0000"]
-    assert shown[0].rows[9] == ["0.9 to 1", "2", "0", "1.0000"]
+    assert shown[0].rows[0] == ["0 to 0.1", "0", "1", "0.0 %"]
+    assert shown[0].rows[9] == ["0.9 to 1", "2", "0", "100.0 %"]
     assert "precision 1.0000, recall 1.0000, F1 1.0000; 2 TP, 0 FP, 0 FN" in shown[0].notes[0]
     assert shown[1].rows[0] == ["0.5", "1.0000", "1.0000"]
     assert shown[1].rows[7] == ["0.85", "0.5000", "0.5000"]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.evaluation.align import Aligned
-from detkit.evaluation.dataset_pairs import Pairs, alone, corners_of, is_oriented
-from detkit.evaluation.dataset_versions import Versions
+from detkit.evaluation.datasets.pairs import Pairs, alone, corners_of, is_oriented
+from detkit.evaluation.datasets.versions import Versions
 from detkit.evaluation.protocols import AreaRange, get
 from detkit.evaluation.scoring import evaluate
 from detkit.ragged import Ragged

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.boxes import convert
-from detkit.evaluation.dataset_versions import Versions
+from detkit.evaluation.datasets.versions import Versions
 from detkit.kernels.cross import near_pairs
 from detkit.kernels.polygon import matched_iou
 from detkit.ragged import offsets_of

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detkit.evaluation.dataset_agreement import cohen_kappa, krippendorff_alpha
+from detkit.evaluation.datasets.agreement import cohen_kappa, krippendorff_alpha
 
-CASES = Path(__file__).resolve().parents[3] / "fixtures" / "agreement" / "cases.json"
+CASES = Path(__file__).resolve().parents[4] / "fixtures" / "agreement" / "cases.json"
 
 
 @pytest.mark.parametrize("case", json.loads(CASES.read_text(encoding="utf-8")))

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from detkit import masks
 from detkit.boxes import convert
 from detkit.errors import InputError
-from detkit.evaluation.dataset_pairs import Pairs, corners_of, is_oriented
-from detkit.evaluation.dataset_versions import Versions
+from detkit.evaluation.datasets.pairs import Pairs, corners_of, is_oriented
+from detkit.evaluation.datasets.versions import Versions
 from detkit.findings import Finding, examples
 from detkit.tables import Ragged, Shapes
 

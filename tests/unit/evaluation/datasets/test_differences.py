@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detkit.errors import CannotJudgeError, InputError, UsageError
-from detkit.evaluation.dataset_differences import compare_datasets
-from detkit.evaluation.dataset_listing import listing
-from detkit.evaluation.dataset_rules import judge_dataset_differences
+from detkit.evaluation.datasets.differences import compare_datasets
+from detkit.evaluation.datasets.listing import listing
+from detkit.evaluation.datasets.rules import judge_dataset_differences
 from detkit.tables import Categories, Dataset, Images, Ragged, Shapes, id_array
 
 

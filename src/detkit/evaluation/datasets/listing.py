@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.evaluation.dataset_changes import CHANGES
-from detkit.evaluation.dataset_differences import DatasetDifferences
-from detkit.evaluation.dataset_pairs import alone
+from detkit.evaluation.datasets.changes import CHANGES
+from detkit.evaluation.datasets.differences import DatasetDifferences
+from detkit.evaluation.datasets.pairs import alone
 from detkit.evaluation.images import image_label
 from detkit.tables import Dataset
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from detkit.errors import UsageError
 from detkit.evaluation._gate_paths import Reading, suggestion
-from detkit.evaluation.dataset_differences import DatasetDifferences
+from detkit.evaluation.datasets.differences import DatasetDifferences
 from detkit.evaluation.gate import GateReport, judge_reading, parse_expression
 
 __all__ = ["judge_dataset_differences"]

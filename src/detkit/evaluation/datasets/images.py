@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.evaluation.dataset_changes import CHANGES, Changes
-from detkit.evaluation.dataset_pairs import Pairs, alone
-from detkit.evaluation.dataset_versions import Versions
+from detkit.evaluation.datasets.changes import CHANGES, Changes
+from detkit.evaluation.datasets.pairs import Pairs, alone
+from detkit.evaluation.datasets.versions import Versions
 from detkit.evaluation.images import image_label
 from detkit.tables import Dataset
 

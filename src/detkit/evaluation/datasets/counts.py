@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.evaluation.dataset_agreement import Agreement, f1_of, mean_of
-from detkit.evaluation.dataset_changes import CHANGES, Changes
-from detkit.evaluation.dataset_pairs import Pairs, Renamed
-from detkit.evaluation.dataset_versions import Versions
+from detkit.evaluation.datasets.agreement import Agreement, f1_of, mean_of
+from detkit.evaluation.datasets.changes import CHANGES, Changes
+from detkit.evaluation.datasets.pairs import Pairs, Renamed
+from detkit.evaluation.datasets.versions import Versions
 from detkit.evaluation.images import number_or_text
 from detkit.tables import Categories
 

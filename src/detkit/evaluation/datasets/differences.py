@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from detkit.errors import UsageError
-from detkit.evaluation.dataset_agreement import agreement_of
-from detkit.evaluation.dataset_changes import Changes, changes_of
-from detkit.evaluation.dataset_counts import box_counts, class_changes_of, per_class, reclassified
-from detkit.evaluation.dataset_images import changed_images, image_counts
-from detkit.evaluation.dataset_pairs import Pairs, is_oriented, pair_boxes, with_renamed
-from detkit.evaluation.dataset_versions import Versions, meet
+from detkit.evaluation.datasets.agreement import agreement_of
+from detkit.evaluation.datasets.changes import Changes, changes_of
+from detkit.evaluation.datasets.counts import box_counts, class_changes_of, per_class, reclassified
+from detkit.evaluation.datasets.images import changed_images, image_counts
+from detkit.evaluation.datasets.pairs import Pairs, is_oriented, pair_boxes, with_renamed
+from detkit.evaluation.datasets.versions import Versions, meet
 from detkit.findings import Finding
 from detkit.tables import Dataset
 
@@ -109,7 +109,7 @@ def compare_datasets(
     a, b : Dataset
         Before and after.
     iou_threshold : float
-        Two boxes are one from this IoU on; see `detkit.evaluation.dataset_pairs.pair_boxes`.
+        Two boxes are one from this IoU on; see `detkit.evaluation.datasets.pairs.pair_boxes`.
     tolerance : float, optional
         Edges and points that moved by no more did not move; by default 0.01 pixels, or 0.00001 of an image.
     jobs : int, optional
