@@ -15,6 +15,7 @@ import pytest
 
 from detkit import api, errors
 from detkit.api import sharding
+from detkit.evaluation import partial
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "fixtures" / "demo"
@@ -162,6 +163,17 @@ def test_shifted_class_ids_are_told(tmp_path: Path) -> None:
     one = api.evaluate(truth, predictions)
     assert [f.code for f in one.findings if f.code == "DK703"], "the case shifts nothing"
     check(truth, predictions)
+
+
+@pytest.mark.parametrize(("shift", "looked"), [(0, False), (1, True)])
+def test_shifted_class_ids_are_looked_for_only_where_the_score_is_low(
+    shift: int, looked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth, predictions = random_case(tmp_path, 5, images=40, shift=shift)
+    calls, looks = [], partial._looks
+    monkeypatch.setattr(partial, "_looks", lambda *given: calls.append(1) or looks(*given))
+    in_three(truth, predictions)
+    assert bool(calls) == looked
 
 
 def test_class_numbers_of_another_order_are_refused_alike(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from detkit.evaluation.result import (
     summarize_classes,
 )
 from detkit.evaluation.scoring import _boxes_of_outlines
-from detkit.evaluation.shift import _FACTOR, _SUSPICIOUS, ClassMismatch, _reduced
+from detkit.evaluation.shift import _FACTOR, ClassMismatch, _here, _reduced, is_suspicious
 from detkit.findings import Finding
 from detkit.tables import Annotations, Categories, Dataset, Detections, Images, id_array
 
@@ -316,10 +316,10 @@ def _misread(parts: Sequence[Part], result: Evaluation, predicted: Predicted) ->
 
 def _mismatch(parts: Sequence[Part], result: Evaluation) -> ClassMismatch | None:
     """As `detkit.evaluation.shift.class_mismatch` decides."""
-    protocol = _reduced(result.protocol)
-    here = metric_value(Metric("AP", "AP", iou=protocol.iou_thresholds[0]), result.protocol, result.scored)
-    if here is None or here >= _SUSPICIOUS:
+    here = _here(result)
+    if here is None or not is_suspicious(result):
         return None
+    protocol = _reduced(result.protocol)
     agnostic = _ap(parts, 0, replace(protocol, class_wise=False), result)
     if agnostic is None or agnostic < max(_FACTOR * here, 0.05):
         return None

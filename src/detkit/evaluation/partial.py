@@ -260,7 +260,7 @@ def judge_truth(truth: Dataset, protocol: Protocol, *, jobs: int | None = None) 
     return Judged(truth, read, protocol, scored, place, findings)
 
 
-def score_part(judged: Judged, own: Own, *, jobs: int | None = None) -> Part:
+def score_part(judged: Judged, own: Own, *, jobs: int | None = None, looks: bool = True) -> Part:
     """The outcomes of one shard's detections, with counts that add up over shards.
 
     Parameters
@@ -269,6 +269,8 @@ def score_part(judged: Judged, own: Own, *, jobs: int | None = None) -> Part:
     own : Own
     jobs : int, optional
         Threads.
+    looks : bool
+        Score with other classes, too: what folding needs to say of a low AP whether class numbers are shifted.
 
     Returns
     -------
@@ -314,7 +316,7 @@ def score_part(judged: Judged, own: Own, *, jobs: int | None = None) -> Part:
         "image_of": own.image_of,
     }
     names: list[str] = []
-    if own.by_number and _may_be_shifted(judged):
+    if looks and own.by_number and _may_be_shifted(judged):
         for name, columns in _looks(judged, truth, detections, place, jobs):
             arrays |= columns.to_arrays(f"look{len(names)}.")
             names.append(name)

@@ -16,7 +16,7 @@ from detkit.tables import Dataset, Detections, freeze
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["ClassMismatch", "class_mismatch"]
+__all__ = ["ClassMismatch", "class_mismatch", "is_suspicious"]
 
 _SUSPICIOUS = 0.3
 _FACTOR = 2.0
@@ -43,6 +43,21 @@ class ClassMismatch:
         return f"AP is {self.here:.3f} class by class{mended}, {self.agnostic:.3f} without regard to class"
 
 
+def is_suspicious(result: Evaluation) -> bool:
+    """Whether class numbers are to be looked at: AP at the reference overlap is below 0.3.
+
+    Parameters
+    ----------
+    result : Evaluation
+
+    Returns
+    -------
+    bool
+    """
+    here = _here(result)
+    return here is not None and here < _SUSPICIOUS
+
+
 def class_mismatch(result: Evaluation) -> ClassMismatch | None:
     """Whether class numbers seem to mean something else than in the truth, and which shift would mend that.
 
@@ -60,11 +75,10 @@ def class_mismatch(result: Evaluation) -> ClassMismatch | None:
     truth, detections, protocol = result.truth, result.detections, result.protocol
     if protocol.iou_type != "bbox" or len(truth.categories) < 2 or not len(detections):
         return None
-    at = protocol.iou_thresholds[protocol.reference_threshold]
-    here = metric_value(Metric("AP", "AP", iou=at), protocol, result.scored)
-    protocol = _reduced(protocol)
-    if here is None or here >= _SUSPICIOUS:
+    here = _here(result)
+    if here is None or not is_suspicious(result):
         return None
+    protocol = _reduced(protocol)
     agnostic = _ap(truth, detections, replace(protocol, class_wise=False))
     if agnostic is None or agnostic < max(_FACTOR * here, 0.05):
         return None
@@ -73,6 +87,12 @@ def class_mismatch(result: Evaluation) -> ClassMismatch | None:
         if there is not None and there >= max(_FACTOR * here, agnostic / 2):
             return ClassMismatch(here, agnostic, f"{there:.3f} with {what}")
     return ClassMismatch(here, agnostic, None)
+
+
+def _here(result: Evaluation) -> float | None:
+    protocol = result.protocol
+    at = protocol.iou_thresholds[protocol.reference_threshold]
+    return metric_value(Metric("AP", "AP", iou=at), protocol, result.scored)
 
 
 def _reduced(protocol: Protocol) -> Protocol:
