@@ -170,6 +170,9 @@ def test_shifted_class_ids_are_looked_for_only_where_the_score_is_low(
     shift: int, looked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     truth, predictions = random_case(tmp_path, 5, images=40, shift=shift)
+    document = json.loads(truth.read_text(encoding="utf-8"))
+    document["categories"] += [{"id": c + 1, "name": f"class {c + 1}"} for c in (7, 2, 11, 5)]
+    written(tmp_path, "gt.json", document)
     calls, looks = [], partial._looks
     monkeypatch.setattr(partial, "_looks", lambda *given: calls.append(1) or looks(*given))
     in_three(truth, predictions)
