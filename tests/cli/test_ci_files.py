@@ -100,7 +100,7 @@ def test_the_action_states_what_it_takes_and_gives() -> None:
     assert ACTION["runs"]["using"] == "composite"
     assert set(ACTION["outputs"]) == {"verdict", "json"}
     assert all(i.get("description") for i in (*ACTION["inputs"].values(), *ACTION["outputs"].values()))
-    assert [name for name, i in ACTION["inputs"].items() if i.get("required")] == ["truth", "predictions"]
+    assert [name for name, i in ACTION["inputs"].items() if i.get("required")] == ["truth", "predictions", "package"]
     text = (ROOT / "action.yml").read_text(encoding="utf-8")
     used = set(re.findall(r"inputs\.([\w-]+)", text))
     assert used == set(ACTION["inputs"])

@@ -26,8 +26,10 @@ jobs:
         with:
           python-version: "3.12"
       - name: Install
-        # PyPI's `detkit` is another project: name your own index, a wheel, or git+URL@TAG.
-        run: python -m pip install detkit==@VERSION@
+        # Name a wheel, or git+URL@TAG: PyPI's `detkit` is another project.
+        env:
+          DETKIT_PACKAGE: ""
+        run: python -m pip install "${{DETKIT_PACKAGE:?name where detkit @VERSION@ is installed from}}"
       # Make the predictions here, or download them.
       - name: Score
         run: >-
@@ -80,9 +82,10 @@ detkit:
     - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
   variables:
     DETKIT_CACHE_DIR: $CI_PROJECT_DIR/.detkit-cache
+    # Name a wheel, or git+URL@TAG: PyPI's `detkit` is another project.
+    DETKIT_PACKAGE: ""
   script:
-    # PyPI's `detkit` is another project: name your own index, a wheel, or git+URL@TAG.
-    - python -m pip install detkit==@VERSION@
+    - python -m pip install "${DETKIT_PACKAGE:?name where detkit @VERSION@ is installed from}"
     # Make the predictions here, or take them from an earlier job.
     - >-
       @EVAL@

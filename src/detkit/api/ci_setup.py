@@ -29,6 +29,14 @@ RULES, BASELINE, MATCHES = ".detkit/rules.toml", ".detkit/baseline.json", ".detk
 _NO_MATCHES = "score with `detkit eval --save-matches FILE` for a gate that compares on the same images"
 
 
+#: What a result does not say, so that the workflow lacks it.
+_LEFT = (
+    "make the predictions in the workflow, before the step that scores them",
+    "name in it what DETKIT_PACKAGE is: a wheel, or git+URL@TAG",
+    "add to its `detkit eval` what the result does not state: --split, --classes, --class-map, --drop-invalid, formats",
+)
+
+
 @dataclass(frozen=True)
 class Setup:
     """What was written.
@@ -100,7 +108,7 @@ def init_ci(
     if matches is not None:
         with files.atomic_file(paths[-1], overwrite=overwrite) as place:
             shutil.copyfile(matches, place)
-    notes = [*(one.note for one in found), "make the predictions in the workflow, before the step that scores them"]
+    notes = [*(one.note for one in found), *_LEFT]
     return Setup(paths, tuple(notes), (*missing, *([] if lack is None else [lack]), *remarks))
 
 

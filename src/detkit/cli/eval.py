@@ -200,6 +200,7 @@ def evaluate(
         targets, lambda kind: api.render_report(kind, result, verdict, images_dir=images), overwrite=overwrite
     )
     if verdict is not None:
+        _say(verdict, is_shown=output is None and format is _options.Rendering.text)
         _reports.summarise(lambda: reports.render("markdown", result, verdict))
         if accumulation is not None:
             _console.lines(reports.render_gate(verdict, details=details))
@@ -216,6 +217,14 @@ def _demands(
     if baseline is not None and not demands:
         raise UsageError("a baseline without rules says nothing", hint="add --rules FILE or --require 'AP>=0.40'")
     return demands, api.load_baseline(baseline) if baseline else None
+
+
+def _say(verdict: GateReport, *, is_shown: bool) -> None:
+    """The verdict in a line, where what is printed does not hold it."""
+    from detkit import reports
+
+    if not is_shown:
+        _console.status(f"verdict: {reports.verdict_line(verdict)}")
 
 
 def _rendered(

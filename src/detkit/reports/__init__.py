@@ -38,6 +38,7 @@ __all__ = [
     "render_split",
     "render_stats",
     "render_targets",
+    "verdict_line",
     "write_columns",
     "write_plots",
     "write_stats_plots",
@@ -115,6 +116,22 @@ def render_class(result: Evaluation, category: str, format: str = "text") -> str
     from detkit.reports._accumulation import render_class as table
 
     return table(result, category, format)
+
+
+def verdict_line(verdict: GateReport) -> str:
+    """Outcome and how many rules came out how: `FAILED (2 fail, 8 pass)`.
+
+    Parameters
+    ----------
+    verdict : GateReport
+
+    Returns
+    -------
+    str
+    """
+    from detkit.reports._verdict import headline
+
+    return headline(verdict)
 
 
 def render_gate(verdict: GateReport, format: str = "text", *, details: bool = False) -> str:
