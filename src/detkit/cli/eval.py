@@ -200,8 +200,7 @@ def evaluate(
         targets, lambda kind: api.render_report(kind, result, verdict, images_dir=images), overwrite=overwrite
     )
     if verdict is not None:
-        _say(verdict, is_shown=output is None and format is _options.Rendering.text)
-        _reports.summarise(lambda: reports.render("markdown", result, verdict))
+        _conclude(result, verdict, is_shown=output is None and format is _options.Rendering.text)
         if accumulation is not None:
             _console.lines(reports.render_gate(verdict, details=details))
         raise typer.Exit(verdict.exit_code)
@@ -219,12 +218,13 @@ def _demands(
     return demands, api.load_baseline(baseline) if baseline else None
 
 
-def _say(verdict: GateReport, *, is_shown: bool) -> None:
-    """The verdict in a line, where what is printed does not hold it."""
+def _conclude(result: Evaluation, verdict: GateReport, *, is_shown: bool) -> None:
+    """The verdict in a line, where what is printed does not hold it, and in the summary of the CI job."""
     from detkit import reports
 
     if not is_shown:
         _console.status(f"verdict: {reports.verdict_line(verdict)}")
+    _reports.summarise(lambda: reports.render("markdown", result, verdict))
 
 
 def _rendered(
