@@ -110,13 +110,15 @@ def _film(place: Path) -> None:
 
 @contextmanager
 def _full(room: int) -> Iterator[None]:
-    """No file of this process may grow beyond so many bytes."""
+    """No file of this process may grow beyond so many bytes; none of byte code, which Python would keep cut short."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sys.dont_write_bytecode = kept
 
 
 @contextmanager
