@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,20 +141,18 @@ def evaluate_in_shards(
     UsageError, InputError, CannotJudgeError
         As `evaluate_shard` and `merge_results`.
     """
-    from detkit.evaluation.shift import is_suspicious
+    from detkit.evaluation.shift import suspicious_ap
 
     settings = replace(settings or EvaluationSettings(), **changes)
     _check(1, shards)
     with tempfile.TemporaryDirectory(prefix="detkit-") as scratch:
         targets = [Path(scratch) / part_name(number, shards) for number in range(1, shards + 1)]
-        if processes > 1:
-            _in_processes(truth, predictions, targets, settings, processes)
-            return merge_results(targets, jobs=settings.jobs)
+        write = partial(_in_processes, processes=processes) if processes > 1 else _in_turn
         # Looking for shifted class numbers is most of the work, and a low AP the only reason for it.
-        by_number = _in_turn(truth, predictions, targets, settings, looks=False)
+        by_number = write(truth, predictions, targets, settings, looks=False)
         result = merge_results(targets, jobs=settings.jobs)
-        if by_number and is_suspicious(result):
-            _in_turn(truth, predictions, targets, settings, looks=True)
+        if by_number and suspicious_ap(result) is not None:
+            write(truth, predictions, targets, settings, looks=True)
             result = merge_results(targets, jobs=settings.jobs)
         return result
 
@@ -205,17 +204,37 @@ def _in_turn(
 
 
 def _in_processes(
-    truth: str | Path, predictions: str | Path, targets: Sequence[Path], settings: EvaluationSettings, processes: int
-) -> None:
+    truth: str | Path,
+    predictions: str | Path,
+    targets: Sequence[Path],
+    settings: EvaluationSettings,
+    *,
+    looks: bool,
+    processes: int,
+) -> bool:
+    """As `_in_turn`, some at a time, each in a process that reads the truth for itself."""
     settings = replace(settings, jobs=max(1, (os.cpu_count() or 1) // processes))
     shards = len(targets)
     with ProcessPoolExecutor(min(processes, shards), mp_context=get_context("spawn")) as pool:
         tasks = [
-            pool.submit(evaluate_shard, truth, predictions, (number, shards), target, settings)
+            pool.submit(_one, truth, predictions, (number, shards), target, settings, looks)
             for number, target in enumerate(targets, 1)
         ]
-        for task in tasks:
-            task.result()
+        found = [task.result() for task in tasks]
+    return any(found)
+
+
+def _one(
+    truth: str | Path,
+    predictions: str | Path,
+    shard: tuple[int, int],
+    target: Path,
+    settings: EvaluationSettings,
+    looks: bool,
+) -> bool:
+    part = _prepare(truth, predictions, settings).part(*shard, looks=looks)
+    write_part(part, target, overwrite=True)
+    return bool(part.meta["by_number"])
 
 
 @dataclass(frozen=True, eq=False)

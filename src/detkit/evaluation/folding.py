@@ -33,7 +33,7 @@ from detkit.evaluation.result import (
     summarize_classes,
 )
 from detkit.evaluation.scoring import _boxes_of_outlines
-from detkit.evaluation.shift import _FACTOR, ClassMismatch, _here, _reduced, is_suspicious
+from detkit.evaluation.shift import _FACTOR, ClassMismatch, _reduced, suspicious_ap
 from detkit.findings import Finding
 from detkit.tables import Annotations, Categories, Dataset, Detections, Images, id_array
 
@@ -316,8 +316,8 @@ def _misread(parts: Sequence[Part], result: Evaluation, predicted: Predicted) ->
 
 def _mismatch(parts: Sequence[Part], result: Evaluation) -> ClassMismatch | None:
     """As `detkit.evaluation.shift.class_mismatch` decides."""
-    here = _here(result)
-    if here is None or not is_suspicious(result):
+    here = suspicious_ap(result)
+    if here is None:
         return None
     protocol = _reduced(result.protocol)
     agnostic = _ap(parts, 0, replace(protocol, class_wise=False), result)

@@ -16,7 +16,7 @@ from detkit.tables import Dataset, Detections, freeze
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["ClassMismatch", "class_mismatch", "is_suspicious"]
+__all__ = ["ClassMismatch", "class_mismatch", "suspicious_ap"]
 
 _SUSPICIOUS = 0.3
 _FACTOR = 2.0
@@ -43,8 +43,8 @@ class ClassMismatch:
         return f"AP is {self.here:.3f} class by class{mended}, {self.agnostic:.3f} without regard to class"
 
 
-def is_suspicious(result: Evaluation) -> bool:
-    """Whether class numbers are to be looked at: AP at the reference overlap is below 0.3.
+def suspicious_ap(result: Evaluation) -> float | None:
+    """AP at the reference overlap where it is so low, below 0.3, that class numbers are to be looked at; else None.
 
     Parameters
     ----------
@@ -52,10 +52,12 @@ def is_suspicious(result: Evaluation) -> bool:
 
     Returns
     -------
-    bool
+    float or None
     """
-    here = _here(result)
-    return here is not None and here < _SUSPICIOUS
+    protocol = result.protocol
+    at = protocol.iou_thresholds[protocol.reference_threshold]
+    here = metric_value(Metric("AP", "AP", iou=at), protocol, result.scored)
+    return None if here is None or here >= _SUSPICIOUS else here
 
 
 def class_mismatch(result: Evaluation) -> ClassMismatch | None:
@@ -75,8 +77,8 @@ def class_mismatch(result: Evaluation) -> ClassMismatch | None:
     truth, detections, protocol = result.truth, result.detections, result.protocol
     if protocol.iou_type != "bbox" or len(truth.categories) < 2 or not len(detections):
         return None
-    here = _here(result)
-    if here is None or not is_suspicious(result):
+    here = suspicious_ap(result)
+    if here is None:
         return None
     protocol = _reduced(protocol)
     agnostic = _ap(truth, detections, replace(protocol, class_wise=False))
@@ -87,12 +89,6 @@ def class_mismatch(result: Evaluation) -> ClassMismatch | None:
         if there is not None and there >= max(_FACTOR * here, agnostic / 2):
             return ClassMismatch(here, agnostic, f"{there:.3f} with {what}")
     return ClassMismatch(here, agnostic, None)
-
-
-def _here(result: Evaluation) -> float | None:
-    protocol = result.protocol
-    at = protocol.iou_thresholds[protocol.reference_threshold]
-    return metric_value(Metric("AP", "AP", iou=at), protocol, result.scored)
 
 
 def _reduced(protocol: Protocol) -> Protocol:
