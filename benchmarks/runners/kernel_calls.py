@@ -14,6 +14,7 @@ import numpy as np
 from detkit.kernels.fusion import fuse
 from detkit.kernels.hamming import near_hashes
 from detkit.kernels.iou import pairwise_iou
+from detkit.kernels.json_rows import Layout, scan_rows
 from detkit.kernels.kmeans import nearest
 from detkit.kernels.match import Cells, match
 from detkit.kernels.nms import grouped_nms
@@ -38,6 +39,10 @@ def workloads() -> dict[str, Callable[[], object]]:
         *(np.arange(41) * 100, np.arange(41) * 20, xywh[:, 2:].prod(1), truths[:, 2:].prod(1), none, none, none)
     )
     ranges = np.array([[0, 1e10], [0, 1024], [1024, 9216], [9216, 1e10]])
+    layout = Layout(("image_id", "category_id"), ("score",))
+    record = '{{"image_id":{},"category_id":{},"bbox":[{:.3f},{:.3f},{:.2f},{:.2f}],"score":{}}}'
+    rows = zip(range(4000), group.tolist(), *xywh.T.tolist(), score.tolist(), strict=True)
+    results = f"[{','.join(record.format(*row) for row in rows)}]".encode()
     hashes = draws.integers(0, 2**63, 600).astype(np.uint64)
     return {
         "iou": lambda: pairwise_iou(a, b),
@@ -47,6 +52,7 @@ def workloads() -> dict[str, Callable[[], object]]:
         "fusion": lambda: fuse(xywh, score, group, np.zeros(4000, np.int64), np.ones(1)),
         "match": lambda: match(cells, np.arange(0.5, 1, 0.05), ranges, rule="greedy", boxes=(xywh, truths)),
         "nearest-anchor": lambda: nearest(xywh[:, 2:], b[:9, 2:]),
+        "json-rows": lambda: scan_rows(results, 0, layout, jobs=1),
         "near-hashes": lambda: near_hashes(hashes, 6),
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.kernels._bytes import byte_at
 from detkit.kernels._jit import jit, readonly
 
 __all__ = ["grammar", "list_end", "pair_end", "skip"]
@@ -108,7 +109,7 @@ def pair_end(data: Any, pos: int, stop: int, table: Any) -> int:
     depth = 0
     objects = 0
     while pos < stop:
-        state = table[state, data[pos]]
+        state = table[state, byte_at(data, pos)]
         if state <= _COMMA:
             if state == 0:
                 return -1
@@ -140,7 +141,7 @@ def list_end(data: Any, pos: int, stop: int) -> Any:
     lists = 0
     has_number: Any = 0
     while pos < stop:
-        byte = data[pos]
+        byte = byte_at(data, pos)
         pos += 1
         if byte == 44:
             commas += 1
@@ -161,6 +162,9 @@ def list_end(data: Any, pos: int, stop: int) -> Any:
 @jit
 def skip(data: Any, pos: Any, stop: int) -> Any:
     """The first position from here on without white space."""
-    while pos < stop and (data[pos] == 32 or data[pos] == 10 or data[pos] == 13 or data[pos] == 9):
+    while pos < stop:
+        byte = byte_at(data, pos)
+        if byte > 32 or not (byte == 32 or byte == 10 or byte == 13 or byte == 9):
+            break
         pos += 1
     return pos

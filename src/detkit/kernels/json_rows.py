@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.kernels._bytes import byte_at
 from detkit.kernels._jit import jit, readonly
 from detkit.kernels._json_layout import (
     BOX,
@@ -43,10 +44,11 @@ _BETWEEN = re.compile(rb"\}[ \t\r\n]*,[ \t\r\n]*\{")
 @jit
 def _is_key(data: Any, pos: int, stop: int, table: Any, field: int) -> bool:
     length = np.int64(table[field, LENGTH])
-    if pos + length >= stop or data[pos] != 34 or data[pos + 1] != table[field, 1] or data[pos + length - 1] != 34:
+    if pos + length >= stop:
         return False
-    for i in range(2, length - 1):  # noqa: SIM110 - kernels know no generators
-        if data[pos + i] != table[field, i]:
+    at = np.uint64(pos)
+    for i in range(np.uint64(length)):  # noqa: SIM110 - kernels know no generators
+        if data[at + i] != table[np.uint64(field), i]:
             return False
     return True
 
@@ -95,7 +97,7 @@ def _rows(
     previous = -1
     while True:
         pos = skip(data, pos, stop)
-        if pos >= stop or data[pos] != 123 or count >= limit:
+        if pos >= stop or byte_at(data, pos) != 123 or count >= limit:
             return -1, 0, 0
         row = base + count
         pos += 1
@@ -131,20 +133,25 @@ def _rows(
                 seen |= 1 << field
                 key = pos
                 pos = skip(data, pos + np.int64(table[field, LENGTH]), stop)
-                if pos >= stop or data[pos] != 58:
+                if pos >= stop or byte_at(data, pos) != 58:
                     return -1, 0, 0
                 pos = skip(data, pos + 1, stop)
                 if pos >= stop:
                     return -1, 0, 0
-                if data[pos] == 110 and not table[field, REQUIRED] and not is_closed:
-                    if pos + 4 > stop or data[pos + 1] != 117 or data[pos + 2] != 108 or data[pos + 3] != 108:
+                if byte_at(data, pos) == 110 and not table[field, REQUIRED] and not is_closed:
+                    if (
+                        pos + 4 > stop
+                        or byte_at(data, pos + 1) != 117
+                        or byte_at(data, pos + 2) != 108
+                        or byte_at(data, pos + 3) != 108
+                    ):
                         return -1, 0, 0
                     pos += 4
                 elif holds == SPAN:
                     held |= 1 << field
                     column = np.int64(table[field, COLUMN])
                     end, count_of_numbers, lists = -1, 0, 0
-                    if data[pos] == 91:
+                    if byte_at(data, pos) == 91:
                         end, count_of_numbers, lists = list_end(data, pos, stop)
                     if end < 0:
                         end = pair_end(data, key, stop, grammar)
@@ -160,7 +167,7 @@ def _rows(
                     column = np.int64(table[field, COLUMN])
                     parts = 1
                     if holds == BOX:
-                        if data[pos] != 91:
+                        if byte_at(data, pos) != 91:
                             return -1, 0, 0
                         pos += 1
                         parts = 4
@@ -191,16 +198,16 @@ def _rows(
                                 hard += 1
                         if holds == BOX:
                             pos = skip(data, pos, stop)
-                            if pos >= stop or data[pos] != (93 if part == 3 else 44):
+                            if pos >= stop or byte_at(data, pos) != (93 if part == 3 else 44):
                                 return -1, 0, 0
                             pos += 1
             pos = skip(data, pos, stop)
             if pos >= stop:
                 return -1, 0, 0
-            if data[pos] == 44:
+            if byte_at(data, pos) == 44:
                 pos += 1
                 continue
-            if data[pos] != 125:
+            if byte_at(data, pos) != 125:
                 return -1, 0, 0
             pos += 1
             break
@@ -211,9 +218,9 @@ def _rows(
         pos = skip(data, pos, stop)
         if pos >= stop:
             return -1, 0, 0
-        if data[pos] == 93:
+        if byte_at(data, pos) == 93:
             return count, pos + 1, hard
-        if data[pos] != 44:
+        if byte_at(data, pos) != 44:
             return -1, 0, 0
         pos += 1
         if pos == stop:
