@@ -21,7 +21,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "detkit"
 
-LEAVES = frozenset(("errors", "ragged", "boxes", "masks", "kernels", "files", "caches", "_version"))
+LEAVES = frozenset(("errors", "ragged", "boxes", "masks", "kernels", "files", "caches", "distributions", "_version"))
 BASE = frozenset(("registry", "findings", "tables"))
 
 #: room -> rooms it may import besides itself. A module directly under detkit is a room of its own.
@@ -33,8 +33,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "boxes": frozenset(("errors",)),
     "masks": frozenset(("errors",)),
     "ragged": frozenset(("errors",)),
-    "kernels": frozenset(("errors", "caches")),
+    "kernels": frozenset(("errors", "caches", "distributions")),
     "caches": frozenset(),
+    "distributions": frozenset(),
     "files": frozenset(("errors",)),
     "config": frozenset(("errors",)),
     "registry": LEAVES,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,8 @@ def find_config(start: str | Path) -> Path | None:
     """The nearest configuration file at or above a place, None when there is none.
 
     In each folder `detkit.toml` comes first, then a `pyproject.toml` with a `[tool.detkit]` table; a
-    `pyproject.toml` without it is passed over.
+    `pyproject.toml` without it is passed over. The search ends with the folder that holds `.git`: what lies above a
+    repository is not part of it, and other machines do not have it.
 
     Parameters
     ----------
@@ -98,6 +98,8 @@ def find_config(start: str | Path) -> Path | None:
             return folder / "detkit.toml"
         if _is_file(project := folder / "pyproject.toml") and _speaks_of_detkit(project):
             return project
+        if _exists(folder / ".git"):
+            break
     return None
 
 
@@ -197,6 +199,8 @@ def _read_text(path: Path) -> str:
 
 
 def _read_toml(path: Path, text: str) -> Any:
+    import tomllib
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -282,6 +286,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _dig(mapping: Mapping[str, Any], path: Path, keys: tuple[str, ...]) -> Mapping[str, Any]:
     for depth, key in enumerate(keys):
         value = mapping.get(key, {})
@@ -297,6 +308,8 @@ def _toml_lines(text: str, key: str) -> list[int]:
     bare = "|" + re.escape(key.rpartition(".")[2])
     header = re.compile(rf"\s*\[\[\s*(?:(?:tool\s*\.\s*detkit\s*\.\s*)?{dots}{bare})\s*\]\]\s*(?:#.*)?")
     lines = [number for number, line in enumerate(text.split("\n"), 1) if header.fullmatch(line)]
+    import tomllib
+
     try:
         content: Any = tomllib.loads(text)
     except tomllib.TOMLDecodeError:

@@ -8,13 +8,12 @@ another room. Other distributions add their own through an entry point group of 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import pkgutil
-from difflib import get_close_matches
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+from detkit.distributions import may_plug_in
 from detkit.errors import UsageError
 
 __all__ = ["load", "names"]
@@ -33,7 +32,7 @@ def names(room: str) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    return tuple(sorted(_own(room) | {point.name for point in importlib.metadata.entry_points(group=room)}))
+    return tuple(sorted(_own(room).union(_plugged_in(room))))
 
 
 @lru_cache
@@ -57,6 +56,8 @@ def load(room: str, name: str) -> ModuleType | Any:
         No such name; the message lists the nearest ones.
     """
     if name not in names(room):
+        from difflib import get_close_matches
+
         kind = room.rpartition(".")[2]
         kind = kind.removesuffix("es") + "is" if kind.endswith("ses") else kind.removesuffix("s")
         close = get_close_matches(name, names(room), n=3, cutoff=0.5)
@@ -64,11 +65,19 @@ def load(room: str, name: str) -> ModuleType | Any:
         raise UsageError(f"unknown {kind} `{name}`; known: {', '.join(names(room))}", hint=hint)
     if name in _own(room):
         return importlib.import_module(f"{room}.{name}")
-    (point,) = [p for p in importlib.metadata.entry_points(group=room) if p.name == name][:1]
-    return point.load()
+    return _plugged_in(room)[name].load()
 
 
 @lru_cache
 def _own(room: str) -> frozenset[str]:
     package = importlib.import_module(room)
     return frozenset(m.name for m in pkgutil.iter_modules(package.__path__) if not (m.name.startswith("_") or m.ispkg))
+
+
+def _plugged_in(room: str) -> dict[str, Any]:
+    """Entry point of each name that other distributions add to a room; the first one found where several do."""
+    if not may_plug_in(room):
+        return {}
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in reversed(tuple(entry_points(group=room)))}

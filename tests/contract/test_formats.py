@@ -6,7 +6,6 @@ feature gives it back; one that does not says what was lost.
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import types
 from collections.abc import Callable, Iterator
@@ -17,12 +16,15 @@ import numpy as np
 import pytest
 
 from detkit import formats, registry
-from detkit.errors import InputError, MissingExtraError, UsageError
+from detkit.errors import MissingExtraError, UnrecognisedError, UsageError
 from detkit.evaluation.align import align
+from detkit.formats import _recognition
 from detkit.formats._base import FEATURES, Capabilities, Kind, Probe
 from detkit.tables import Categories, Dataset, Detections, Images, Ragged, Shapes, id_array
+from plugins import plugged_in
 
 ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "fixtures" / "formats"
 NAMES = formats.names()
 KINDS: tuple[Kind, ...] = ("dataset", "detections")
 FUNCTIONS = ("read", "write", "read_detections", "write_detections")
@@ -126,13 +128,38 @@ def test_detect_says_no_with_a_reason_and_never_raises(name: str, kind: Kind, tm
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_recognised_by_none_names_what_each_one_lacked(kind: Kind, tmp_path: Path) -> None:
-    junk = tmp_path / "junk.txt"
+def test_where_a_format_is_sure_no_other_one_fits(kind: Kind) -> None:
+    sure = 0
+    for path in sorted(p for p in FIXTURES.rglob("*") if p.is_file()):
+        said = {name: _recognition._probe(name, path, kind) for name in formats.names(kind)}
+        if any(probe.is_sure for probe in said.values()):
+            sure += 1
+            assert sum(probe.matches for probe in said.values()) == 1, path
+    assert sure > 5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", [".txt", ".json", ".xml", ".csv", ".parquet"])
+def test_what_is_recognised_by_none_names_what_those_lacked_that_are_read_from_such_files(
+    kind: Kind, suffix: str, tmp_path: Path
+) -> None:
+    junk = tmp_path / f"junk{suffix}"
     junk.write_text("dear diary,\ntoday nothing happened\n")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UnrecognisedError) as caught:
         formats.detect(junk, kind)
-    for name in formats.names(kind):
-        assert f"\n  {name}: " in str(caught.value)
+    near = [name for name in formats.names(kind) if suffix in formats.capabilities(name).read_from]
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0].strip() for line in lines if line.startswith("  ") and ": " in line] == near
+    others = len(formats.names(kind)) - len(near)
+    assert (f"  and {others} formats read from other files" in lines) == bool(near)
+
+
+def test_a_format_says_which_files_it_is_read_from(name: str) -> None:
+    suffixes = formats.capabilities(name).read_from
+    assert suffixes
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in suffixes)
+    kept = {path.suffix.lower() for path in (FIXTURES / name).rglob("*")}
+    assert kept & set(suffixes), f"no fixture of {name} is such a file"
 
 
 # --- one feature at a time, there and back
@@ -405,7 +432,7 @@ def test_an_unknown_format_names_the_nearest() -> None:
 
 
 @pytest.fixture
-def plugged_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+def lonely(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[types.ModuleType]:
     """A format `lonely` that an installed package offers, by its entry point."""
     module = types.ModuleType("somewhere_else")
     module.CAPABILITIES = Capabilities(holds=frozenset(), file_suffixes=(".lonely",), folder=False)  # type: ignore[attr-defined]
@@ -413,23 +440,13 @@ def plugged_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
     module.read = lambda path, options: _dataset()  # type: ignore[attr-defined]
     module.write = lambda dataset, target, options: target.write_text("lonely\n") and []  # type: ignore[attr-defined]
     monkeypatch.setitem(__import__("sys").modules, "somewhere_else", module)
-    point = importlib.metadata.EntryPoint("lonely", "somewhere_else", "detkit.formats")
-    real = importlib.metadata.entry_points
-
-    def entry_points(**wanted: Any) -> Any:
-        return [point] if wanted.get("group") == "detkit.formats" else real(**wanted)
-
-    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
-    for cached in (registry.names, registry.load):
-        cached.cache_clear()
-    yield module
-    for cached in (registry.names, registry.load):
-        cached.cache_clear()
+    with plugged_in(tmp_path_factory.mktemp("installed"), "detkit.formats", "lonely", "somewhere_else"):
+        yield module
 
 
-def test_a_format_of_another_package_takes_part(plugged_in: types.ModuleType, tmp_path: Path) -> None:
+def test_a_format_of_another_package_takes_part(lonely: types.ModuleType, tmp_path: Path) -> None:
     assert formats.names() == tuple(sorted((*NAMES, "lonely")))
-    assert registry.load("detkit.formats", "lonely") is plugged_in
+    assert registry.load("detkit.formats", "lonely") is lonely
     assert formats.format_of_target("x.lonely", "dataset") == "lonely"
     target = tmp_path / "x.lonely"
     losses = formats.write_dataset(WITH["crowds"](), target, "lonely")
@@ -439,15 +456,8 @@ def test_a_format_of_another_package_takes_part(plugged_in: types.ModuleType, tm
     assert "lonely" not in formats.names("detections")
 
 
-def test_an_own_format_wins_over_a_plugged_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_own_format_wins_over_a_plugged_in_one(tmp_path: Path) -> None:
     """Nobody replaces `coco` by installing a package."""
-    point = importlib.metadata.EntryPoint("coco", "json", "detkit.formats")
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **wanted: [point])
-    for cached in (registry.names, registry.load):
-        cached.cache_clear()
-    try:
+    with plugged_in(tmp_path, "detkit.formats", "coco", "json"):
         assert registry.load("detkit.formats", "coco").__name__ == "detkit.formats.coco"
         assert formats.names().count("coco") == 1
-    finally:
-        for cached in (registry.names, registry.load):
-            cached.cache_clear()

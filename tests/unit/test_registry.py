@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from types import SimpleNamespace
+import types
+from pathlib import Path
 
 import pytest
 
 from detkit import registry
 from detkit.errors import UsageError
-
-
-@pytest.fixture
-def planted(monkeypatch: pytest.MonkeyPatch) -> object:
-    plugin = SimpleNamespace(CAPABILITIES="planted")
-    point = SimpleNamespace(name="zz_planted", load=lambda: plugin)
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == "detkit.formats" else [])
-    registry.names.cache_clear()
-    registry.load.cache_clear()
-    yield plugin
-    registry.names.cache_clear()
-    registry.load.cache_clear()
+from plugins import plugged_in
 
 
 def test_own_implementations_are_module_files() -> None:
@@ -29,9 +18,13 @@ def test_own_implementations_are_module_files() -> None:
     assert registry.load("detkit.formats", "coco").__name__ == "detkit.formats.coco"
 
 
-def test_plugged_in_implementations_are_entry_points(planted: object) -> None:
-    assert "zz_planted" in registry.names("detkit.formats")
-    assert registry.load("detkit.formats", "zz_planted") is planted
+def test_plugged_in_implementations_are_entry_points(tmp_path: Path) -> None:
+    assert "zz_planted" not in registry.names("detkit.formats")
+    with plugged_in(tmp_path, "detkit.formats", "zz_planted", "types"):
+        assert "zz_planted" in registry.names("detkit.formats")
+        assert registry.load("detkit.formats", "zz_planted") is types
+        assert "zz_planted" not in registry.names("detkit.detectors")
+    assert "zz_planted" not in registry.names("detkit.formats")
 
 
 def test_unknown_name_lists_the_nearest() -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from detkit.evaluation.federated import contains, verified_cells
 from detkit.evaluation.protocols import Protocol
 from detkit.kernels.cells import merge_cells, sort_within
+from detkit.kernels.falling import falling_order
 from detkit.tables import Categories, Dataset, Detections
 
 __all__ = ["Layout", "class_names", "lay_out", "order_of_ids"]
@@ -164,7 +165,7 @@ def _admitted(
 
 def _image_ranks(detections: Detections) -> Index:
     """Position by score of each detection among all of its image; ties keep file order."""
-    order = np.argsort(-detections.score, kind="stable")
+    order = falling_order(detections.score)
     order = _radix(order, detections.image_index, len(detections.images))
     rank = np.empty(len(order), np.int64)
     rank[order] = _ranks(detections.image_index[order])

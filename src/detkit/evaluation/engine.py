@@ -16,6 +16,7 @@ from detkit.evaluation.federated import GROUP_OF, class_groups, contains, partia
 from detkit.evaluation.group_of import match_with_groups
 from detkit.evaluation.overlaps import CellOverlap, areas_of, cell_overlaps, flat_overlaps
 from detkit.evaluation.protocols import Protocol
+from detkit.kernels.falling import falling_order
 from detkit.kernels.match import FALSE, IGNORED, Cells, Matched, match
 from detkit.tables import Dataset, Detections
 
@@ -92,7 +93,7 @@ def score(
         matched = columns.match(k, compare, ranges, with_partners)
         place = layout.detections_of(k)
         scores = columns.dt_score[place]
-        order = np.argsort(-scores, kind="stable")
+        order = falling_order(scores)
         truths = np.count_nonzero(~matched.gt_ignored, axis=1).astype(np.int64)
         arrays = protocol.accumulate(order, scores, layout.dt_rank[place], matched.outcome, truths, caps, recalls)
         return matched, order, arrays, truths

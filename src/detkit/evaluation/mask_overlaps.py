@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,8 @@ __all__ = ["MaskOverlap", "MaskTable"]
 
 Index = NDArray[np.int64]
 
+_AT_ONCE = 1 << 16
+
 
 class MaskTable:
     """The masks of one side.
@@ -31,29 +32,34 @@ class MaskTable:
         The image of each row.
     boxes : (N, 4) float64, optional
         Drawn where a row has no mask.
+
+    Raises
+    ------
+    InputError
+        A row has no usable mask, or its image no size.
     """
 
     def __init__(
         self, shapes: Shapes, images: Images, image_index: Index, boxes: NDArray[np.float64] | None = None
     ) -> None:
         self._shapes, self._images, self._image_index, self._boxes = shapes, images, image_index, boxes
+        self._all = self._strings()
 
     def strings(self, rows: Index) -> Strings:
-        """Compressed masks of these rows.
+        """Compressed masks of these rows."""
+        every = self._all
+        return Strings(every.sizes[rows], every.starts[rows], every.lengths[rows], every.counts)
 
-        Raises
-        ------
-        InputError
-            A row has no usable mask, or its image no size.
-        """
-        rle = self._shapes.rle
+    def _strings(self) -> Strings:
+        """Compressed masks of all rows: as they were read, or else encoded here, all of one size in one call."""
+        rle, rows = self._shapes.rle, np.arange(len(self._image_index))
         at = rle.places(rows) if isinstance(rle, RleColumns) else np.full(len(rows), -1)
         if isinstance(rle, RleColumns) and (at >= 0).all():
             return Strings(rle.sizes[at], rle.starts[at], rle.lengths[at], rle.counts)
-        return _joined(self.encoded(rows))
+        return _joined([mask for part in _parts(rows) for mask in map(_text, self._encoded(part))])
 
-    def encoded(self, rows: Index) -> list[dict[str, Any]]:
-        """The same as dictionaries."""
+    def _encoded(self, rows: Index) -> list[dict[str, Any]]:
+        """Masks of some rows as the reference makes them."""
         kind, image = self._shapes.kind[rows], self._image_index[rows]
         sizes = self._images.sizes[image]
         unknown = np.flatnonzero((kind != Shapes.RLE) & np.isnan(sizes).any(axis=1))
@@ -63,27 +69,31 @@ class MaskTable:
                 hint="--images DIR or --image-sizes",
             )
         out: list[dict[str, Any]] = [{}] * len(rows)
-        drawn = np.flatnonzero(self._can_be_drawn(rows))
-        for size in np.unique(sizes[drawn], axis=0):
-            width, height = size.tolist()
-            some = drawn[(sizes[drawn] == size).all(axis=1)]
-            rings = list(map(self._rings, rows[some].tolist()))
+        can_be_drawn = self._can_be_drawn(rows)
+        drawn = np.flatnonzero(can_be_drawn)
+        distinct, which, counts = np.unique(sizes[drawn], axis=0, return_inverse=True, return_counts=True)
+        drawn = drawn[np.argsort(which.reshape(-1), kind="stable")]
+        for (width, height), end, count in zip(distinct.tolist(), np.cumsum(counts), counts, strict=True):
+            some = drawn[end - count : end]
+            rings = self._rings(rows[some])
             for place, mask in zip(some.tolist(), masks.from_polygons(rings, int(height), int(width)), strict=True):
                 out[place] = mask
-        rest = np.setdiff1d(np.arange(len(rows)), drawn)
+        rest = np.flatnonzero(~can_be_drawn)
         values = [self._value(row) for row in rows[rest].tolist()]
         for place, mask in zip(rest.tolist(), masks.to_rles(values, sizes[rest]), strict=True):
             out[place] = mask
         return out
 
-    def _rings(self, row: int) -> list[NDArray[np.float64]]:
-        """Flat x, y of each ring; `Shapes.polygons` without its detours."""
-        points = self._shapes.points[row].reshape(-1)
-        lengths = self._shapes.rings[row].tolist()
-        if len(lengths) == 1:
-            return [points]
-        ends = list(accumulate(2 * length for length in lengths))
-        return [points[end - 2 * length : end] for end, length in zip(ends, lengths, strict=True)]
+    def _rings(self, rows: Index) -> list[list[NDArray[np.float64]]]:
+        """Flat x, y of each ring of these rows; `Shapes.polygons` without its detours."""
+        points, rings = self._shapes.points, self._shapes.rings
+        flat = points.values.reshape(-1)
+        first, last = (2 * points.offsets[rows]).tolist(), (2 * points.offsets[rows + 1]).tolist()
+        found = [[flat[a:b]] for a, b in zip(first, last, strict=True)]
+        for place in np.flatnonzero(np.diff(rings.offsets)[rows] > 1).tolist():
+            ends = 2 * np.cumsum(rings[int(rows[place])])
+            found[place] = np.split(found[place][0], ends[:-1])
+        return found
 
     def _can_be_drawn(self, rows: Index) -> NDArray[np.bool_]:
         """Which rows are polygons that the reference takes, so that none has to be looked at one by one."""
@@ -128,12 +138,22 @@ class MaskOverlap:
         return overlaps(found, truths, self._is_crowd[gt], dt_cells, gt_cells)
 
 
-def _joined(rles: list[dict[str, Any]]) -> Strings:
-    counts = [rle["counts"] for rle in rles]
-    texts = [text.encode("latin-1", "replace") if isinstance(text, str) else bytes(text) for text in counts]
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    sizes = np.array([rle["size"] for rle in rles], dtype=np.int64).reshape(-1, 2)
-    return Strings(sizes, np.cumsum(lengths) - lengths, lengths, np.frombuffer(b"".join(texts), np.uint8))
+def _parts(rows: Index) -> list[Index]:
+    """The rows, so many at a time that what the reference makes of them is not all in memory at once."""
+    return np.array_split(rows, max(1, -(-len(rows) // _AT_ONCE)))
+
+
+def _text(mask: dict[str, Any]) -> tuple[bytes, tuple[int, int]]:
+    """Run lengths and size of a mask."""
+    text = mask["counts"]
+    return (text.encode("latin-1", "replace") if isinstance(text, str) else bytes(text)), tuple(mask["size"])
+
+
+def _joined(texts: list[tuple[bytes, tuple[int, int]]]) -> Strings:
+    lengths = np.fromiter((len(text) for text, _ in texts), np.int64, len(texts))
+    sizes = np.array([size for _, size in texts], dtype=np.int64).reshape(-1, 2)
+    counts = np.frombuffer(b"".join(text for text, _ in texts), np.uint8)
+    return Strings(sizes, np.cumsum(lengths) - lengths, lengths, counts)
 
 
 def _outline(box: NDArray[np.float64]) -> list[float]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from detkit.errors import OutputError
 from detkit.files._leftovers import aside_of, sweep, temporary_beside
+from detkit.files._missing import missing_path, unreadable
 from detkit.files._reading import (
     each_file,
     open_regular,
@@ -31,6 +32,7 @@ __all__ = [
     "check_target",
     "each_file",
     "is_stream",
+    "missing_path",
     "open_regular",
     "read_small",
     "refuse_existing",
@@ -38,6 +40,7 @@ __all__ = [
     "scratch_folder",
     "sha256_of",
     "sha256_of_digests",
+    "unreadable",
     "write_small",
 ]
 

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 from functools import cache, partial
 from pathlib import Path
 
@@ -42,6 +41,8 @@ def aside_of(target: Path) -> Path:
 @cache
 def _machine() -> str:
     """A word for this machine since it started, and for this container: where its process numbers mean something."""
+    import socket
+
     said = [socket.gethostname()]
     for ask in (Path("/proc/sys/kernel/random/boot_id").read_text, partial(os.readlink, "/proc/self/ns/pid")):
         with contextlib.suppress(OSError):

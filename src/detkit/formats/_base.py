@@ -60,6 +60,9 @@ class Capabilities:
     image_fields, category_fields, info_fields : frozenset of str
         Names of the unknown fields of images, of classes, and of the top level, that it holds when `extra` or `info` is
         not in `holds` as a whole.
+    read_from : tuple of str
+        Suffixes of the files it is read from, for messages: what is recognised by no format is told what those lacked
+        that are read from such files. None named: told of every path.
     file_suffixes : tuple of str
         A target with one of these suffixes is one file.
     folder : bool
@@ -68,6 +71,8 @@ class Capabilities:
         Whether predictions may be written as a folder.
     carries_images : bool
         Whether the images are part of the layout (then they are linked by default).
+    unlisted : frozenset of {"dataset", "detections"}
+        Kinds of which an image without rows is not in what is written; the writer says so where that loses something.
     """
 
     holds: frozenset[str]
@@ -75,18 +80,30 @@ class Capabilities:
     image_fields: frozenset[str] = frozenset()
     category_fields: frozenset[str] = frozenset()
     info_fields: frozenset[str] = frozenset()
+    read_from: tuple[str, ...] = ()
     file_suffixes: tuple[str, ...] = ()
     folder: bool = True
     detections_folder: bool = False
     carries_images: bool = False
+    unlisted: frozenset[Kind] = frozenset()
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Whether a path looks like a format, and why (or why not)."""
+    """Whether a path looks like a format, and why (or why not).
+
+    Parameters
+    ----------
+    matches : bool
+    why : str
+        Said to the user where no format or several match.
+    is_sure : bool
+        The content belongs to no other format: those that were not asked yet need not be.
+    """
 
     matches: bool
     why: str
+    is_sure: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import shutil
@@ -227,6 +226,8 @@ def parse_image_sizes(text: str) -> ImageSizes:
     path = Path(text)
     if not path.is_file():
         raise UsageError(f"image sizes: `{text}` is neither a size like `640x480` nor a file")
+    import csv
+
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = [row for row in csv.reader(handle) if row]

@@ -31,7 +31,14 @@ from detkit.tables import Categories, Dataset, Detections, Images, Source
 
 __all__ = ["CAPABILITIES", "COCO91_IDS", "COCO_NAMES", "detect", "read", "read_detections", "write", "write_detections"]
 
-CAPABILITIES = Capabilities(frozenset(FEATURES), file_suffixes=(".json",), folder=True, detections_folder=False)
+CAPABILITIES = Capabilities(
+    frozenset(FEATURES),
+    read_from=(".json",),
+    file_suffixes=(".json",),
+    folder=True,
+    detections_folder=False,
+    unlisted=frozenset(("detections",)),
+)
 
 
 def detect(path: str | Path, kind: Kind) -> Probe:
@@ -52,14 +59,16 @@ def detect(path: str | Path, kind: Kind) -> Probe:
     if path.is_dir():
         found, _, why = dataset_files(path)
         return Probe(bool(found), why)
-    return Probe(*looks_like_dataset(path))
+    matches, why = looks_like_dataset(path)
+    return Probe(matches, why, is_sure=matches)
 
 
 _EMPTY = ([b"[]"], [b"[", b"]"])
 
 
 def _detect_results(path: Path) -> Probe:
-    if path.is_dir():
+    is_file = not path.is_dir()
+    if not is_file:
         only = _only_json(path)
         if only is None:
             return Probe(False, "a folder without exactly one JSON file; COCO results are one file")
@@ -75,7 +84,9 @@ def _detect_results(path: Path) -> Probe:
             if not isinstance(record, dict):
                 continue
             if {"image_id", "category_id"} <= record.keys() and any(name in record for name in wanted):
-                return Probe(True, "a results list: objects with `image_id`, `category_id` and a place")
+                return Probe(
+                    True, "a results list: objects with `image_id`, `category_id` and a place", is_sure=is_file
+                )
         named = next((list(r)[:6] for r in records or [] if isinstance(r, dict)), [])
         first = ", ".join(f"`{k}`" for k in named) or "nothing"
         return Probe(False, f"a list whose first object has {first}, expected `image_id`, `category_id` and `bbox`")
@@ -84,7 +95,7 @@ def _detect_results(path: Path) -> Probe:
         if annotations is None:
             return Probe(False, "a JSON object without a list `annotations`")
         if any("score" in a for a in annotations if isinstance(a, dict)):
-            return Probe(True, "a COCO object whose annotations have `score`")
+            return Probe(True, "a COCO object whose annotations have `score`", is_sure=is_file)
         return Probe(False, "annotations have no `score`: this looks like a truth")
     return Probe(False, "not a JSON list or object")
 

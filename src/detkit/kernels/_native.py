@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from detkit.kernels._elf import link
+
 __all__ = ["Code", "Kind", "Kinds", "Native", "kind_of"]
 
-#: What decides the machine code of an argument: ("array", dtype, dimensions, writable), or the kind of a number.
+#: What decides the machine code of an argument: ("array", `dtype.str`, dimensions, writable), or the kind of a number.
 Kind = tuple[str, str, int, bool]
 Kinds = tuple[Kind, ...]
 
@@ -68,7 +70,7 @@ def kind_of(argument: Any) -> Kind:
     if isinstance(argument, np.ndarray):
         if not argument.flags.c_contiguous:
             raise TypeError("an array for a kernel must be C-contiguous")
-        return "array", argument.dtype.name, argument.ndim, argument.flags.writeable
+        return "array", argument.dtype.str, argument.ndim, argument.flags.writeable
     if isinstance(argument, bool | np.bool_):
         return _BOOL
     if isinstance(argument, int | np.integer):
@@ -123,6 +125,10 @@ class Native:
 
 def _address(code: Code) -> int:
     """Where the function lies, once its object file is linked into this process."""
+    return link(code.object_file, code.symbol) or _linked_by_llvm(code)
+
+
+def _linked_by_llvm(code: Code) -> int:
     import llvmlite.binding as llvm
 
     global _engine

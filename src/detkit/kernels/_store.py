@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 import os
-import shutil
+import platform
 import sys
 import time
 from functools import cache
 from pathlib import Path
 
 from detkit.caches import cache_folder
+from detkit.distributions import version
 from detkit.kernels._native import Code
 
 __all__ = ["can_write", "folder", "jit_is_off", "load", "save"]
@@ -27,6 +27,9 @@ _SUFFIX = ".kernel"
 _KEPT_DAYS = 30
 #: Settings of Numba that say where things lie, not what is compiled.
 _PLACES = ("NUMBA_CACHE_DIR",)
+#: Room for the lines of one processor, and those of them that LLVM would go by.
+_FIRST_PROCESSOR = 1 << 13
+_DECIDING = ("vendor_id", "cpu family", "model", "stepping", "flags")
 
 
 def jit_is_off() -> bool:
@@ -83,17 +86,27 @@ def _file(name: str) -> Path:
 
 @cache
 def _fingerprint() -> str:
-    import llvmlite.binding as llvm
-
-    parts = [importlib.metadata.version("numba"), importlib.metadata.version("llvmlite")]
-    parts += [sys.implementation.cache_tag or "", llvm.get_default_triple()]
-    parts += [llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
+    parts = [version("numba"), version("llvmlite"), sys.implementation.cache_tag or "", *_processor()]
     parts += [f"{k}={v}" for k, v in sorted(os.environ.items()) if k.startswith("NUMBA_") and k not in _PLACES]
     return f"detkit-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+
+def _processor() -> list[str]:
+    """What decides which instructions may be used, as the system says it, or else as LLVM does."""
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        with contextlib.suppress(OSError), Path("/proc/cpuinfo").open("rb", buffering=0) as file:
+            lines = file.read(_FIRST_PROCESSOR).decode("utf-8", "replace").partition("\n\n")[0].splitlines()
+            if any(line.startswith("flags") for line in lines):
+                return [sys.platform, *(line for line in lines if line.startswith(_DECIDING))]
+    import llvmlite.binding as llvm
+
+    return [llvm.get_default_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()]
 
 
 def _remove_old(newest: Path) -> None:
     """Folders of other sources or compilers that no process has added to for a month."""
     for other in newest.parent.glob("detkit-*"):
         if other != newest and time.time() - other.stat().st_mtime > _KEPT_DAYS * 86400:
+            import shutil
+
             shutil.rmtree(other, ignore_errors=True)
