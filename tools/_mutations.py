@@ -19,7 +19,8 @@ __all__ = ["mutate", "snapshot"]
 NUMBERS = (
     b"NaN", b"nan", b"Infinity", b"-inf", b"1e999", b"-1e999", b"1e308", b"-1", b"0", b"-0.0", b"1e-400", b"5e-324",
     b"9" * 5000, b"99999999999999999999", b"9223372036854775807", b"9223372036854775808", b"-9223372036854775809",
-    b"4294967296", b"2147483648", b"0x10", b"1_000", b"1,5", b"", b"null", b"true", b"1e", b"--1", b"\xd9\xa1", b"1.5",
+    b"1.7e308", b"-1.7e308", b"1e200", b"4294967296", b"2147483648",
+    b"0x10", b"1_000", b"1,5", b"", b"null", b"true", b"1e", b"--1", b"\xd9\xa1", b"1.5",
 )  # fmt: skip
 TEXTS = (
     "../../x", "../../../../../../etc/passwd", "/etc/passwd", "/tmp/x.jpg", "C:\\x.jpg", "..\\..\\x", "", ".", "..",
@@ -58,7 +59,7 @@ def mutate(case: Path, target: Path, random: Random) -> None:
         texts = [p for p in files if p.suffix.lower() not in (".png", ".jpg", ".jpeg")] or files
         file = random.choice(texts if random.random() < 0.85 else files)
         with contextlib.suppress(OSError, MemoryError):
-            random.choices((_bytes, _tokens, _tree, _place), (3, 4, 4, 2))[0](file, target, random)
+            random.choices((_bytes, _tokens, _tree, _place, _far, _twice), (3, 4, 4, 2, 1, 1))[0](file, target, random)
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int, int]]:
@@ -95,6 +96,7 @@ def _bytes(file: Path, root: Path, random: Random) -> None:
         lambda: b"\xef\xbb\xbf" + data,
         lambda: data.decode("utf-8", "replace").encode("utf-16"),
         lambda: data[:at] + b"\xff\xfe\x80" + data[at:],
+        lambda: data[:at] + "é".encode()[:1],
         lambda: data[:at] + b"\x00" * 50 + data[at:],
         lambda: b"\x00" * 1000,
         lambda: b"\x1f\x8b" + data,
@@ -149,10 +151,41 @@ def _tokens(file: Path, root: Path, random: Random) -> None:
     file.write_bytes(data)
 
 
+def _far(file: Path, root: Path, random: Random) -> None:
+    """Neighbouring numbers at both ends of the floats, whose difference, sum and product are none."""
+    data = file.read_bytes()
+    found = list(re.finditer(rb"(?<![\w.])-?\d[\d.eE+-]*", data))
+    if not found:
+        return
+    first = random.randrange(len(found))
+    ends = random.choice((("1.7e308",), ("-1.7e308", "1.7e308") * 2, ("-1.7e308",) * 2 + ("1.7e308",) * 2))
+    for match, end in reversed(list(zip(found[first:], ends, strict=False))):
+        data = data[: match.start()] + end.encode() + data[match.end() :]
+    file.write_bytes(data)
+
+
+def _twice(file: Path, root: Path, random: Random) -> None:
+    """One key of an object, or one column or tag, under the name of another: it stands twice."""
+    data = file.read_bytes()
+    key, head, cell = (
+        rb'"[^"\n]{1,60}"(?=\s*:)',
+        rb"(?m:^)[\w. -]{1,60}(?=\s*[:=,])",
+        rb"(?<=,)[\w. -]{1,60}(?=[,\r\n])",
+    )
+    names = list(re.finditer(b"|".join((key, head, cell)), data))
+    if len(names) < 2:
+        return
+    one, other = random.sample(names, 2)
+    file.write_bytes(data[: one.start()] + other.group() + data[one.end() :])
+
+
 def _tree(file: Path, root: Path, random: Random) -> None:
     """A JSON, JSON lines, YAML or XML value damaged in its structure; text files get tokens."""
     text = file.read_text(encoding="utf-8-sig", errors="replace")
     if len(text) > MOST_TEXT:
+        return
+    if file.suffix.lower() == ".parquet":
+        _spoil_parquet(file, random)
         return
     if file.suffix.lower() in (".yaml", ".yml"):
         file.write_text(_spoilt_yaml(text, random), encoding="utf-8", errors="surrogatepass")
@@ -170,6 +203,53 @@ def _tree(file: Path, root: Path, random: Random) -> None:
             file.write_text(_spoilt_xml(text, random), encoding="utf-8", errors="surrogatepass")
         else:
             _tokens(file, root, random)
+
+
+def _spoil_parquet(file: Path, random: Random) -> None:
+    """Values of one column, the columns themselves, or what the metadata say."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with contextlib.suppress(pa.ArrowException, ValueError, TypeError, RecursionError):
+        table = pq.read_table(file)
+        metadata = dict(table.schema.metadata or {})
+        at = random.randrange(table.num_columns)
+        name, column = table.column_names[at], table.column(at)
+        kind = random.random()
+        if kind < 0.15 and metadata:
+            key = random.choice(sorted(metadata))
+            metadata[key] = json.dumps(_spoilt(json.loads(metadata[key]), random, len(metadata[key]))).encode()
+        elif kind < 0.25:
+            table = table.remove_column(at)
+        elif kind < 0.35:
+            table = table.append_column(random.choice((*table.column_names, *TEXTS[:5])), column)
+        elif kind < 0.45:
+            odd_type = random.choice((pa.string(), pa.binary(), pa.float32(), pa.int64(), pa.null(), pa.bool_()))
+            table = table.set_column(at, name, column.cast(odd_type, safe=False))
+        else:
+            table = table.set_column(at, name, pa.array(_spoilt_values(column, random), column.type))
+        pq.write_table(table.replace_schema_metadata(metadata), file)
+
+
+def _spoilt_values(column: Any, random: Random) -> list[Any]:
+    """Values of a column, some of them odd ones that its type holds."""
+    values: list[Any] = column.to_pylist()
+    numbers = (None, 0, -1, 2**31 - 1, -(2**31), 2**62, 1.5, float("nan"), float("inf"), 1.7e308, -1.7e308, 5e-324)
+    for _ in range(random.choice((1, 1, 2, 5)) if values else 0):
+        row = random.randrange(len(values))
+        old = values[row]
+        if isinstance(old, list):
+            values[row] = random.choice((None, [], old[:1], old[:-1], old * 2, old * MANY, [None], [None, *old[1:]]))
+            if old and isinstance(old[0], (int, float)) and random.random() < 0.5:
+                values[row] = [random.choice(numbers[1:]), *old[1:]]
+            elif old and isinstance(old[0], list):
+                values[row] = random.choice(([[]], [old[0][:3]], [None, *old], [[1.7e308, -1.7e308] * 3]))
+        elif isinstance(old, (str, bytes)):
+            text = random.choice((*TEXTS, "[" * 100_000, "{", "null", "[1]"))
+            values[row] = None if text == "" else text.encode("utf-8", "replace") if isinstance(old, bytes) else text
+        else:
+            values[row] = random.choice(numbers)
+    return values
 
 
 def _spoilt(value: Any, random: Random, length: int) -> Any:

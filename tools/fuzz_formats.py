@@ -59,7 +59,7 @@ class Tally:
     cases: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     faults: dict[str, str] = field(default_factory=dict)
-    slowest: float = 0.0
+    slowest: tuple[float, str] = (0.0, "")
 
 
 def formats() -> list[str]:
@@ -86,7 +86,7 @@ def run_case(name: str, seed: int, number: int, tally: Tally) -> None:
                 tally.calls[f"{what}: {problem[0] if problem[0] in ('ok', 'refused') else 'fault'}"] += 1
                 if problem[0] not in ("ok", "refused"):
                     tally.faults.setdefault(f"{what}: {problem[0]}", f"{label}\n{problem[1]}")
-            tally.slowest = max(tally.slowest, time.perf_counter() - started)
+            tally.slowest = max(tally.slowest, (time.perf_counter() - started, label))
             changed = {p for p in before.items() ^ snapshot(Path(home)).items() if not inside(p[0], target, home)}
             if changed:
                 kind = f"changed outside the target: {sorted(c[0] for c in changed)[:4]}"
@@ -219,7 +219,7 @@ def _too_slow(*_: object) -> None:
 def work(name: str, seed: int, first: int, seconds: float, cases: int, sender: Any) -> None:
     """Cases of one format until the time or the count is used up; what happened goes through the pipe."""
     signal.signal(signal.SIGALRM, _too_slow)
-    warm_up()
+    warm_up(name)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MORE_BYTES, resource.RLIM_INFINITY))
     tally, end = Tally(), time.monotonic() + seconds
@@ -231,8 +231,14 @@ def work(name: str, seed: int, first: int, seconds: float, cases: int, sender: A
     sender.send(tally)
 
 
-def warm_up() -> None:
-    """Load what the commands load, so that the memory of a case is its own."""
+def warm_up(name: str) -> None:
+    """Load what the commands and the format's reader load, so that the time and the memory of a case are its own."""
+    from detkit import formats as room
+
+    for case in (p for p in (FIXTURES / name).iterdir() if p.is_dir()):
+        for read in (room.read_dataset, room.read_detections):
+            with contextlib.suppress(Exception):
+                read(case, name, room.ReadOptions(jobs=2))
     with tempfile.TemporaryDirectory() as folder:
         for words in (("check", FIXTURES / "yolo" / "flat"), ("stats", FIXTURES / "voc" / "polygon")):
             with contextlib.suppress(BaseException):
@@ -274,9 +280,10 @@ def show(name: str, tally: Tally) -> None:
     outcomes: Counter[str] = Counter()
     for what, count in tally.calls.items():
         outcomes[what.rsplit(": ", 1)[1]] += count
+    seconds, case = tally.slowest
     sys.stdout.write(
         f"{name:12} {tally.cases:6} cases {outcomes.total():7} calls {outcomes['ok']:6} read "
-        f"{outcomes['refused']:6} refused {len(tally.faults):3} kinds of fault, slowest {tally.slowest:.1f} s\n"
+        f"{outcomes['refused']:6} refused {len(tally.faults):3} kinds of fault, slowest {seconds:.1f} s ({case})\n"
     )
     for kind, where in tally.faults.items():
         sys.stdout.write(f"  {kind}\n    " + where.replace("\n", "\n    ") + "\n")

@@ -20,15 +20,14 @@ from detkit.errors import DetkitError, InputError, UsageError
 from detkit.findings import Finding, Loss
 from detkit.formats._archive import existing, opened
 from detkit.formats._base import Capabilities, ImageSizes, Kind, Probe, ReadOptions, WriteOptions
-from detkit.formats._images import parse_image_sizes
-from detkit.formats._loss import generic_losses
+from detkit.formats._images import ImageFinder, parse_image_sizes
 from detkit.formats._members import capabilities, function, module, names
-from detkit.formats._recognition import detect, fits
-from detkit.formats._writing import kept_rows, prepared
+from detkit.formats._recognition import detect, fits, recognise
 from detkit.tables import Categories, Dataset, Detections, Images
 
 __all__ = [
     "Capabilities",
+    "ImageFinder",
     "ImageSizes",
     "Kind",
     "Probe",
@@ -44,10 +43,12 @@ __all__ = [
     "read_dataset",
     "read_detections",
     "read_names",
+    "recognise",
     "require",
     "stream_detections",
     "write_dataset",
     "write_detections",
+    "written_images",
     "written_rows",
 ]
 
@@ -230,12 +231,39 @@ def written_rows(table: Dataset | Detections, format: str, options: WriteOptions
     -------
     int
     """
+    from detkit.formats._writing import kept_rows
+
     return int(np.count_nonzero(kept_rows(table, capabilities(format), options)))
+
+
+def written_images(table: Dataset | Detections, format: str, options: WriteOptions) -> int:
+    """How many images of a table are in what a format's writer makes of it under these options.
+
+    Parameters
+    ----------
+    table : Dataset or Detections
+    format : str
+    options : WriteOptions
+
+    Returns
+    -------
+    int
+    """
+    from detkit.formats._writing import kept_rows
+
+    holds = capabilities(format)
+    rows = table.annotations if isinstance(table, Dataset) else table
+    if ("dataset" if isinstance(table, Dataset) else "detections") not in holds.unlisted:
+        return len(table.images)
+    return len(np.unique(rows.image_index[kept_rows(table, holds, options)]))
 
 
 def _write(
     table: Any, target: str | Path, name: str, kind: Kind, options: WriteOptions | None, overwrite: bool, dry_run: bool
 ) -> list[Loss]:
+    from detkit.formats._loss import absent_files, generic_losses
+    from detkit.formats._writing import prepared
+
     write = function(name, kind, "write")
     holds = capabilities(name)
     options = options or WriteOptions()
@@ -250,6 +278,7 @@ def _write(
             hint=f"end the name in {' or '.join(holds.file_suffixes)}",
         )
     losses = generic_losses(table, holds, options, one_file=is_file)
+    placed = options.place_images != "leave" and not is_file
     table = prepared(table, holds, options)
     if dry_run:
         import tempfile
@@ -259,10 +288,12 @@ def _write(
             if not is_file:
                 place.mkdir()
             with _unicode_only(name):
-                return [*losses, *write(table, place, replace(options, place_images="leave"))]
+                losses += write(table, place, replace(options, place_images="leave"))
+            return [*losses, *absent_files(table, losses)] if placed else losses
     manager = files.atomic_file if is_file else files.atomic_folder
     with manager(target, overwrite=overwrite) as place, _unicode_only(name):
-        return [*losses, *write(table, place, options)]
+        losses += write(table, place, options)
+    return [*losses, *absent_files(table, losses)] if placed else losses
 
 
 @contextmanager
@@ -281,7 +312,7 @@ def _unicode_only(format: str) -> Iterator[None]:
 def _read(path: str | Path, format: str, kind: Kind, options: ReadOptions | None) -> Any:
     """The table; what is said of the inside of an archive names the archive, not the place it was unpacked to."""
     if options is not None and options.images_dir is not None and not options.images_dir.is_dir():
-        raise InputError("no such folder of images", path=options.images_dir)
+        raise files.missing_path(options.images_dir, "folder of images")
     with opened(existing(path)) as place:
         inside, outside = str(place), str(path)
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.formats._coco_bytes import contents, is_compressed, plain_name
+from detkit.formats._json_bytes import contents, is_compressed, plain_name
 
 __all__ = ["broken_start", "existing", "opened"]
 

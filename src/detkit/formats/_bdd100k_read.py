@@ -19,9 +19,9 @@ from detkit.formats._bdd100k_frames import FrameFile, json_files, probe_file, re
 from detkit.formats._beside import build_images, load_beside, suspects
 from detkit.formats._images import SUFFIXES
 from detkit.formats._json_file import as_number, as_numbers
+from detkit.formats._numbers import FARTHEST, difference
 from detkit.formats._object_columns import object_column
-from detkit.formats._voc_numbers import difference
-from detkit.formats._yolo_sidecar import Sidecar
+from detkit.formats._sidecar import Sidecar
 from detkit.tables import Categories, Dataset, Detections, Shapes, Source, freeze, id_array
 
 __all__ = ["FRAME_FIELDS", "LABEL_FIELDS", "read_dataset", "read_detections"]
@@ -254,7 +254,7 @@ def _outline(label: Mapping[str, Any], rows: _Rows) -> Any:
         except (TypeError, ValueError):
             lines += 1
             continue
-        if ring.shape[1] == 2 and np.isfinite(ring).all():
+        if ring.shape[1] == 2 and (np.abs(ring) <= FARTHEST).all():
             rings.append(ring.reshape(-1).tolist())
     rows.lines += bool(lines)
     rows.curves += bool(curves)

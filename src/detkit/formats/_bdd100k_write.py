@@ -14,8 +14,8 @@ from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._bdd100k_read import FRAME_FIELDS, LABEL_FIELDS
 from detkit.formats._beside import unique_names, write_beside
-from detkit.formats._coco_write import encode
 from detkit.formats._images import is_inside, place
+from detkit.formats._json_text import encode
 from detkit.formats._text_folder import split_parts
 from detkit.formats._writing import require_pixels
 from detkit.tables import Categories, Dataset, Detections, Shapes

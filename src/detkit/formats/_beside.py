@@ -19,8 +19,8 @@ from detkit.errors import InputError
 from detkit.findings import Finding, examples, plural
 from detkit.formats._base import ReadOptions
 from detkit.formats._images import ImageFinder, displayed_sizes
-from detkit.formats._voc_sizes import ImageLookup
-from detkit.formats._yolo_sidecar import Sidecar, load_sidecar, write_images_table, write_manifest
+from detkit.formats._sidecar import Sidecar, load_sidecar, write_images_table, write_manifest
+from detkit.formats._stems import ImageLookup
 from detkit.tables import Categories, Images, Units, id_array
 
 __all__ = [

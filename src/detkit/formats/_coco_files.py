@@ -12,9 +12,9 @@ from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
-from detkit.formats._coco_bytes import plain_name
-from detkit.formats._coco_json import outline
 from detkit.formats._images import SUFFIXES, ImageFinder, is_inside
+from detkit.formats._json_bytes import plain_name
+from detkit.formats._json_outline import outline
 from detkit.formats._lvis_images import is_lvis
 
 __all__ = ["UNASSIGNED", "SplitFile", "dataset_files", "find_images", "fits_file", "looks_like_dataset", "split_of"]

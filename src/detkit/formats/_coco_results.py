@@ -14,11 +14,11 @@ from detkit import files, masks
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
-from detkit.formats._coco_bytes import contents
-from detkit.formats._coco_json import decode, gc_paused, not_finite_finding, read_document, results_decoder
+from detkit.formats._coco_json import decode, not_finite_finding, read_document, results_decoder
 from detkit.formats._coco_rows import Rows, box_areas, first_seen, positions
 from detkit.formats._coco_scan import ScannedRows, scan_results
 from detkit.formats._coco_tables import category_columns, image_columns
+from detkit.formats._json_bytes import contents, gc_paused
 from detkit.tables import Categories, Detections, Images, Ragged, Shapes, Source
 
 __all__ = ["read_results"]
@@ -96,9 +96,9 @@ def _build(rows: Rows, by: str, whole: dict[str, Any], options: ReadOptions) -> 
         message = f"scores outside [0, 1], first {rows.place(first, 'score')}; kept"
         rows.note("DK708", message, int(outside.sum()), row=first)
     flat = np.flatnonzero((xywh[some, 2:] <= 0).any(axis=1))
-    if by == "bbox" and len(flat):
+    if len(flat):
         first = int(kept[flat[0]])
-        message = f"boxes without positive width and height, first {rows.place(first, 'bbox')}; kept"
+        message = f"boxes without positive width and height, first {rows.place(first, by)}; kept"
         rows.note("DK201", message, len(flat), row=first)
     return Detections.build(
         images,
@@ -173,6 +173,8 @@ def _by_keypoints(rows: Rows, image_ids: NDArray[Any], options: ReadOptions) -> 
         starts = points.offsets[:-1][some]
         low = np.minimum.reduceat(points.values[:, :2], starts)
         xywh[some] = np.hstack([low, np.maximum.reduceat(points.values[:, :2], starts) - low])
+        for i in np.flatnonzero(~np.isfinite(xywh).all(axis=1)).tolist():
+            rows.reject(i, "keypoints", "lie further apart than a number can say")
     return xywh, box_areas(xywh)
 
 

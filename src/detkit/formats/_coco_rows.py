@@ -80,7 +80,7 @@ class Rows:
 
     def holds(self, name: str) -> bool:
         """Whether any record states the field."""
-        return any(value is not None for value in self.values(name))
+        return self.values(name).count(None) < len(self)
 
     def truths(self, name: str) -> NDArray[np.bool_]:
         """(N,) bool, whether the field is there and neither 0, false nor empty."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.formats._coco_bytes import LARGE
 from detkit.formats._coco_json import truth_decoder
 from detkit.formats._coco_rows import Rows
+from detkit.formats._json_bytes import LARGE
 from detkit.tables import Ragged, Shapes
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from detkit import masks
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
-from detkit.formats._coco_bytes import contents
 from detkit.formats._coco_json import Document, decode, not_finite_finding, read_document, truth_decoder
 from detkit.formats._coco_rows import (
     Rows,
@@ -25,6 +24,7 @@ from detkit.formats._coco_rows import (
 )
 from detkit.formats._coco_scan import scan_truth
 from detkit.formats._coco_tables import CategoryColumns, ImageColumns, category_columns, image_columns, stated_fields
+from detkit.formats._json_bytes import contents
 from detkit.tables import Ragged, Shapes
 
 __all__ = ["MARK", "Part", "read_part"]
@@ -219,8 +219,9 @@ def _bounds(value: Any) -> Sequence[float] | NDArray[np.float64] | None:
     points = np.array([c for ring in value for c in ring], dtype=np.float64).reshape(-1, 2)
     if not len(points):
         return None
-    low, high = points.min(axis=0), points.max(axis=0)
-    return [*low.tolist(), *(high - low).tolist()]
+    low = points.min(axis=0)
+    span = points.max(axis=0) - low
+    return [*low.tolist(), *span.tolist()] if np.isfinite(span).all() else None
 
 
 def _assumed_categories(ids: NDArray[Any]) -> CategoryColumns:

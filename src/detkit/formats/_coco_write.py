@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice, repeat
@@ -12,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.formats._json_text import encode
 from detkit.tables import Annotations, Dataset, Detections, Images, Ragged, Shapes
 
-__all__ = ["detection_records", "encode", "plain", "write_list", "write_object"]
+__all__ = ["detection_records", "write_list", "write_object"]
 
 _CHUNK = 20_000
 _ROW_KINDS = {"b": "bool", "i": "int", "u": "int", "f": "float", "U": "str"}
@@ -70,50 +70,6 @@ def _write_records(write: Callable[[bytes], Any], records: Iterable[Any]) -> Non
         write(lead + encode(chunk)[1:-1])
         lead = b",\n"
     write(b"]")
-
-
-def encode(value: Any) -> bytes:
-    """Compact JSON in UTF-8; numbers with the fewest digits that read back the same, what is not finite as null."""
-    import msgspec
-
-    try:
-        return msgspec.json.encode(value, enc_hook=_known_types)
-    except UnicodeEncodeError:
-        # Half a surrogate pair from an escaped string: kept as the escape it came as.
-        return json.dumps(plain(value), separators=(",", ":"), allow_nan=False).encode("ascii")
-
-
-def plain(value: Any) -> Any:
-    """The value in JSON's own types."""
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    if hasattr(value, "__struct_fields__"):
-        import msgspec
-
-        return plain(msgspec.to_builtins(value, enc_hook=_known_types))
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if value is None or isinstance(value, (str, int, bool)):
-        return value
-    return plain(_known_types(value))
-
-
-def _known_types(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    if isinstance(value, int):
-        return _LongInteger(value)
-    return str(value)
-
-
-def _LongInteger(value: int) -> Any:  # noqa: N802 - stands for a type
-    import msgspec
-
-    return msgspec.Raw(str(value).encode("ascii"))
 
 
 def _image_records(images: Images, index: NDArray[np.int64]) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ from detkit.findings import Finding, examples
 from detkit.formats._base import ReadOptions
 from detkit.formats._images import ImageFinder, displayed_sizes
 from detkit.formats._object_columns import object_column
-from detkit.formats._voc_classes import case_twins, ordered_names
+from detkit.formats._text_classes import case_twins, ordered_names
 from detkit.tables import Categories, Dataset, Detections, Images, Shapes, Source, id_array
 
 __all__ = ["Collector", "Item", "columns_of"]
@@ -239,7 +239,7 @@ class Collector:
             for i in missing():
                 sizes[i] = self.options.image_sizes.find(self.names[i]) or (np.nan, np.nan)
         if self.options.reference_images is not None and missing():
-            from detkit.formats._voc_sizes import ImageLookup
+            from detkit.formats._stems import ImageLookup
 
             lookup = ImageLookup(self.options.reference_images)
             for i in missing():

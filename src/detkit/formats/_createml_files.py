@@ -13,12 +13,12 @@ from detkit.errors import InputError
 from detkit.findings import Finding, Loss
 from detkit.formats._base import Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._collect import Collector, Item
+from detkit.formats._image_names import image_names
 from detkit.formats._images import is_inside, place
 from detkit.formats._json_file import as_numbers, names_in, read_json, read_many, write_json
 from detkit.formats._labelme_read import json_below
 from detkit.formats._manifest import read_manifest
 from detkit.formats._text_folder import KnownImages, first_splits, write_text_sidecar
-from detkit.formats._voc_names import image_names
 from detkit.formats._writing import plain, require_pixels
 from detkit.tables import Categories, Dataset
 

@@ -17,8 +17,8 @@ from detkit.formats._collect import Collector, Item, named_like
 from detkit.formats._cvat_tracks import Seen, frames_of_track
 from detkit.formats._cvat_xml import MOST_FRAMES, NO_REGION, SHAPES, Meta, Task, elements, meta_of, shape_of, xml_below
 from detkit.formats._images import walk_images
+from detkit.formats._numbers import parse_exact
 from detkit.formats._turned import bounds
-from detkit.formats._voc_numbers import parse_exact
 
 __all__ = ["read_cvat"]
 

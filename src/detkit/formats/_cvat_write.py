@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
+from detkit.formats._image_names import image_names
 from detkit.formats._images import place
 from detkit.formats._manifest import write_manifest
 from detkit.formats._mask_windows import runs_of_rows
+from detkit.formats._numbers import corner_texts, number_text
 from detkit.formats._turned import turned_boxes
-from detkit.formats._voc_names import image_names
-from detkit.formats._voc_numbers import corner_texts, number_text
 from detkit.formats._writing import (
     Outlines,
     groups_of,

@@ -17,8 +17,8 @@ from detkit.errors import InputError
 from detkit.formats._base import Kind, Probe
 from detkit.formats._collect import Item
 from detkit.formats._mask_windows import rle_of_window, window_of_runs
+from detkit.formats._numbers import exact_box, parse_exact
 from detkit.formats._turned import bounds, corners_around_centre
-from detkit.formats._voc_numbers import exact_box, parse_exact
 
 __all__ = [
     "MOST_FRAMES",

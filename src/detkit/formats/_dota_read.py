@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from detkit.formats._collect import Collector, Item
 from detkit.formats._json_file import as_number
 from detkit.formats._manifest import read_manifest
 from detkit.formats._names import read_text
+from detkit.formats._numbers import difference
 from detkit.formats._text_folder import KnownImages, read_names_of
+from detkit.formats._text_rows import TextFile, list_text_files, parse_files
+from detkit.formats._text_start import has_content, text_start
 from detkit.formats._turned import bounds
-from detkit.formats._voc_numbers import difference
-from detkit.formats._voc_rows import TextFile, list_text_files, parse_files
 from detkit.tables import Categories
 
 __all__ = ["probe", "read_dota", "task_file"]
@@ -55,10 +57,11 @@ def probe(path: Path, kind: Kind) -> Probe:
         return Probe(manifest.kind == kind, f"detkit.json says this is a DOTA folder ({manifest.kind})")
     if _task_files(path):
         return Probe(kind == "detections", "files Task1_<class>.txt, which are predictions")
-    files = [file for file in list_text_files(path, 400) if file.path.stat().st_size > 0][:_SAMPLE]
+    files = [file for file in list_text_files(path, 400) if has_content(file.path)][:_SAMPLE]
     rows: list[_Row | str] = []
     for file in files:
-        rows += [row for _, row in _rows_of(file.path)[1][:_SAMPLED_ROWS]]
+        with contextlib.suppress(InputError):
+            rows += [row for _, row in _rows_of(text_start(file.path))[1][:_SAMPLED_ROWS]]
     good = [row for row in rows if isinstance(row, _Row)]
     if 2 * len(good) <= len(rows) or not good:
         return Probe(False, "no .txt rows of eight coordinates, a class name and a flag")
@@ -72,17 +75,11 @@ def _task_files(path: Path) -> list[Path]:
     return sorted(p for p in path.glob("Task*.txt") if task_file(p.name) is not None)
 
 
-def _rows_of(path: Path) -> tuple[dict[str, str], list[tuple[int, _Row | str]]]:
-    """Header fields and (line number, row or what is wrong with it) of a file.
-
-    Raises
-    ------
-    InputError
-        Not a text file in UTF-8.
-    """
+def _rows_of(text: str) -> tuple[dict[str, str], list[tuple[int, _Row | str]]]:
+    """Header fields and (line number, row or what is wrong with it) of a file."""
     header: dict[str, str] = {}
     rows: list[tuple[int, _Row | str]] = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         match = _HEADER.match(line)
         if match:
             header[match[1].lower()] = match[2]
@@ -182,7 +179,7 @@ def _add_file(
         collected.splits.setdefault(split, []).append(position)
     collected.sources.append(path)
     try:
-        header, rows = _rows_of(path)
+        header, rows = _rows_of(read_text(path))
     except InputError as error:
         collected.bad(error.message.removeprefix(f"{path}: "), path)
         return

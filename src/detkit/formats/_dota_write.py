@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
+from detkit.formats._numbers import corner_texts, number_text
 from detkit.formats._text_folder import class_words, first_splits, write_text_sidecar
-from detkit.formats._voc_numbers import corner_texts, number_text
 from detkit.formats._writing import Outlines, distinct, require_pixels
 from detkit.tables import Dataset, Detections, Shapes
 

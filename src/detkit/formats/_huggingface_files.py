@@ -162,7 +162,7 @@ def _shard(file: Path, pictures: bool) -> Iterator[Record | str]:
                     image = value.pop("image", None) or {}
                     name = value.get("file_name") or image.get("path")
                     yield Record({**value, "file_name": name}, number, image.get("bytes"))
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise InputError(f"damaged Parquet file: {str(error).partition(chr(10))[0]}", path=file) from error
 
 

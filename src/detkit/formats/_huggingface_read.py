@@ -27,7 +27,7 @@ from detkit.formats._images import SUFFIXES, displayed_size, is_inside
 from detkit.formats._json_file import as_number, as_numbers
 from detkit.formats._manifest import Manifest, ids_of, read_manifest, table_of_images
 from detkit.formats._shard_pictures import Unpacker
-from detkit.formats._yolo_sidecar import IMAGES_TABLE
+from detkit.formats._sidecar import IMAGES_TABLE
 from detkit.tables import Categories, Dataset, Detections, id_array
 
 __all__ = ["CATEGORY", "probe", "read_huggingface", "read_scored"]

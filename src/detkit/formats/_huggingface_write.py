@@ -11,11 +11,11 @@ import numpy as np
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._huggingface_files import METADATA
+from detkit.formats._image_names import image_names
 from detkit.formats._images import place
 from detkit.formats._json_file import json_bytes
 from detkit.formats._manifest import write_image_table, write_manifest
 from detkit.formats._text_folder import first_splits
-from detkit.formats._voc_names import image_names
 from detkit.formats._writing import plain, require_pixels, stated_attributes
 from detkit.tables import Dataset, Detections
 

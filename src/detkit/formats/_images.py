@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path, PurePosixPath
 
 from detkit import files
@@ -187,8 +188,16 @@ def walk_images(folder: Path) -> list[Path]:
 
 
 def image_files(folder: Path) -> list[tuple[str, str]]:
-    """Relative path with `/` between, and path, of each image that `walk_images` gives; no object a file."""
+    """Relative path with `/` between, and path, of each image that `walk_images` gives; no object a file.
+
+    Raises
+    ------
+    InputError
+        The folder is the root of the file system, as a link in a damaged dataset may be: the walk would not end.
+    """
     found: list[tuple[str, str]] = []
+    if os.path.realpath(folder) == os.path.abspath(os.sep):  # noqa: PTH100
+        raise InputError("is the root of the file system, expected a folder of images", path=folder)
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         prefix = "" if root == str(folder) else f"{Path(root).relative_to(folder).as_posix()}/"
@@ -246,7 +255,7 @@ def parse_image_sizes(text: str) -> ImageSizes:
     for number, row in enumerate(body, first_line):
         try:
             name, width, height = row[columns[0]], float(row[columns[1]]), float(row[columns[2]])  # type: ignore[index]
-            if not (width > 0 and height > 0):
+            if not (0 < width < inf and 0 < height < inf):
                 raise ValueError
         except (IndexError, ValueError):
             raise InputError(

@@ -9,12 +9,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from detkit import files
 from detkit.errors import InputError
-from detkit.formats._coco_json import outline
-from detkit.formats._coco_write import plain
+from detkit.formats._json_outline import outline
+from detkit.formats._json_text import plain
+from detkit.formats._numbers import FARTHEST
 
-__all__ = ["as_count", "as_number", "as_numbers", "json_bytes", "names_in", "read_json", "read_many", "write_json"]
+__all__ = [
+    "as_count",
+    "as_number",
+    "as_numbers",
+    "as_points",
+    "json_bytes",
+    "names_in",
+    "read_json",
+    "read_many",
+    "write_json",
+]
 
 _BOM = b"\xef\xbb\xbf"
 #: Bytes from which a file is looked at before it is read.
@@ -113,7 +127,7 @@ def json_bytes(value: Any, *, indent: int | None = None) -> bytes:
 
 
 def as_number(value: Any) -> float | None:
-    """A finite number, also one written as text; None for anything else."""
+    """A finite number that a coordinate may be, also one written as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     if isinstance(value, str) and "_" in value:
@@ -122,7 +136,7 @@ def as_number(value: Any) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) < float("inf") else None
+    return number if abs(number) <= FARTHEST else None
 
 
 def as_count(text: str) -> int | None:
@@ -137,3 +151,23 @@ def as_numbers(values: Any, count: int | None = None) -> list[float] | None:
     numbers = [as_number(v) for v in values]
     known = [n for n in numbers if n is not None]
     return known if len(known) == len(numbers) else None
+
+
+def as_points(values: Any) -> NDArray[np.float64] | None:
+    """(N, 2) float64 of a list of pairs of finite numbers; None for anything else."""
+    if not isinstance(values, (list, tuple)):
+        return None
+    if all(type(pair) is list and len(pair) == 2 for pair in values) and _are_numbers(values):
+        try:
+            points = np.array(values, np.float64).reshape(-1, 2)
+        except OverflowError:
+            return None
+        return points if (np.abs(points) <= FARTHEST).all() else None
+    pairs = [as_numbers(pair, 2) for pair in values]
+    known = [pair for pair in pairs if pair is not None]
+    return np.array(known, np.float64).reshape(-1, 2) if len(known) == len(pairs) else None
+
+
+def _are_numbers(pairs: Sequence[Sequence[Any]]) -> bool:
+    """Whether nothing but numbers stands in pairs, as nearly always: there may be millions."""
+    return {type(value) for pair in pairs for value in pair} <= {int, float}

@@ -13,9 +13,10 @@ from detkit.findings import Finding
 from detkit.formats._base import Kind, Probe, ReadOptions
 from detkit.formats._collect import Collector, Item
 from detkit.formats._manifest import read_manifest
+from detkit.formats._numbers import difference
 from detkit.formats._text_folder import KnownImages, read_names_of, splits_from_lists
-from detkit.formats._voc_numbers import difference
-from detkit.formats._voc_rows import TextRows, list_text_files, parse_files
+from detkit.formats._text_rows import TextRows, list_text_files, parse_files
+from detkit.formats._text_start import has_content
 from detkit.tables import Categories
 
 __all__ = ["DONT_CARE", "UNKNOWN", "probe", "read_kitti"]
@@ -43,7 +44,7 @@ def probe(path: Path, kind: Kind) -> Probe:
     if manifest is not None and manifest.kind in ("dataset", "detections"):
         return Probe(manifest.kind == kind, f"detkit.json says this is a KITTI folder ({manifest.kind})")
     files = [f for folder in _label_folders(path)[:3] for f in list_text_files(folder, _SAMPLE)]
-    filled = [f for f in files if f.path.stat().st_size > 0][:_SAMPLE]
+    filled = [f for f in files if has_content(f.path)][:_SAMPLE]
     if not filled:
         return Probe(False, "no .txt file with rows in it")
     columns = _columns(filled)
@@ -59,7 +60,7 @@ def probe(path: Path, kind: Kind) -> Probe:
 def _columns(files: list[Any]) -> int | None:
     """How many numbers follow the class in the bulk of rows: 14, 15, or None where they are no KITTI rows."""
     for numbers in (15, 14):
-        rows = parse_files(files, numbers, strict_labels=False)
+        rows = parse_files(files, numbers, strict_labels=False, start_only=True)
         words = sum(not _is_number(label) and " " not in label for label in rows.labels)
         if words and words > len(rows.bad) and words * 2 > len(rows):
             plausible = (rows.values[:, 0] <= 1) & (rows.values[:, 0] >= -1) & np.isin(rows.values[:, 1], range(-1, 4))

@@ -12,8 +12,8 @@ from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
 from detkit.formats._json_file import as_number, as_numbers
 from detkit.formats._kitti_rows import UNKNOWN
+from detkit.formats._numbers import corner_texts, number_text
 from detkit.formats._text_folder import class_words, write_text_sidecar
-from detkit.formats._voc_numbers import corner_texts, number_text
 from detkit.formats._writing import distinct, image_targets, require_pixels
 from detkit.tables import Dataset, Detections
 

@@ -13,7 +13,7 @@ from detkit.findings import Finding
 from detkit.formats._base import Kind, ReadOptions
 from detkit.formats._collect import Collector, Item
 from detkit.formats._images import displayed_size
-from detkit.formats._json_file import as_number, as_numbers, read_many
+from detkit.formats._json_file import as_number, as_numbers, as_points, read_many
 from detkit.formats._label_studio_points import HIDDEN, NAMES, Points
 from detkit.formats._label_studio_tasks import Task, image_names, keeps_prefix, results_of, tasks_of
 from detkit.formats._labelme_read import json_below
@@ -265,12 +265,10 @@ def _box(value: Mapping[str, Any], size: Size, control: str) -> Item | str:
 
 
 def _polygon(value: Mapping[str, Any], size: Size) -> Item | str:
-    points = value.get("points")
-    pairs = [as_numbers(p, 2) for p in points] if isinstance(points, list) else []
-    known = [p for p in pairs if p is not None]
-    if len(known) < 3 or len(known) < len(pairs):
+    points = as_points(value.get("points"))
+    if points is None or len(points) < 3:
         return "`points` is not a list of three or more finite x, y"
-    ring = np.round(np.array(known, np.float64) * np.array(size) / 100, 9)
+    ring = np.round(points * np.array(size) / 100, 9)
     return Item("", bounds(ring), [ring.ravel().tolist()])
 
 

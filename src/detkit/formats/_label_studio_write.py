@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
+from detkit.formats._image_names import image_names
 from detkit.formats._images import place
 from detkit.formats._json_file import write_json
 from detkit.formats._label_studio_points import HIDDEN, NAMES, WrittenPoints
 from detkit.formats._label_studio_read import ORIENTED
 from detkit.formats._manifest import write_manifest
 from detkit.formats._turned import turned_boxes
-from detkit.formats._voc_names import image_names
 from detkit.formats._writing import (
     Outlines,
     image_targets,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +17,7 @@ from detkit.findings import Finding, examples
 from detkit.formats._base import Kind, Probe, ReadOptions
 from detkit.formats._collect import Collector, Item
 from detkit.formats._images import SUFFIXES, is_inside
-from detkit.formats._json_file import as_number, as_numbers, names_in, read_json, read_many
+from detkit.formats._json_file import as_number, as_points, names_in, read_json, read_many
 from detkit.formats._manifest import Manifest, read_manifest
 from detkit.formats._mask_windows import rle_of_window
 from detkit.formats._turned import bounds
@@ -202,7 +202,7 @@ def _item(collected: Collector, file: Path, number: int, shape: Any, size: tuple
     if kind in _NO_REGION:
         collected.skipped[f"shapes of type `{kind}`"] += 1
         return None
-    points = _points(shape.get("points"))
+    points = as_points(shape.get("points"))
     if points is None or len(points) < (2 if kind in ("rectangle", "circle", "mask") else 3):
         return bad(f"`points` of a {kind} is not a list of enough finite x, y")
     item = _shaped(collected, kind, points, shape, size)
@@ -267,14 +267,6 @@ def _decoded(encoded: Any) -> NDArray[np.bool_] | None:
         raise
     except Exception:  # a damaged picture makes Pillow's plugins raise nearly anything
         return None
-
-
-def _points(value: Any) -> NDArray[np.float64] | None:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        return None
-    pairs = [as_numbers(p, 2) for p in value]
-    known = [p for p in pairs if p is not None]
-    return np.array(known, np.float64).reshape(-1, 2) if len(known) == len(pairs) else None
 
 
 def _joined(groups: dict[tuple[str, Any], Item], item: Item, shape: Mapping[str, Any]) -> bool:

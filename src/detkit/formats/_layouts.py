@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from detkit import boxes
 from detkit.errors import UsageError
-from detkit.formats._voc_numbers import difference
+from detkit.formats._numbers import difference
 
 __all__ = [
     "LAYOUTS",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from detkit.formats._base import Capabilities, WriteOptions
 from detkit.formats._writing import kept_rows
 from detkit.tables import Dataset, Detections, Shapes
 
-__all__ = ["generic_losses"]
+__all__ = ["absent_files", "generic_losses"]
+
+_FILES = "image files"
 
 
 def generic_losses(
@@ -39,6 +41,30 @@ def generic_losses(
     rules = _DATASET_RULES if isinstance(table, Dataset) else _DETECTIONS_RULES
     losses = [rule(table, holds, options, one_file) for rule in rules]
     return [loss for group in losses for loss in group if loss.count]
+
+
+def absent_files(table: Dataset | Detections, said: Sequence[Loss]) -> list[Loss]:
+    """Images that a layout with images lists and nobody found the file of, unless its writer says so.
+
+    A dataset that never had its images loses none.
+
+    Parameters
+    ----------
+    table : Dataset or Detections
+    said : sequence of Loss
+        What is reported already.
+
+    Returns
+    -------
+    list of Loss
+    """
+    if not isinstance(table, Dataset) or any(loss.what == _FILES for loss in said):
+        return []
+    absent = [i for i, path in enumerate(table.images.paths) if path is None]
+    if not absent or len(absent) == len(table.images):
+        return []
+    shown = tuple(table.images.file_names[i] or str(table.images.ids[i]) for i in absent[:3])
+    return [Loss(_FILES, "not found, only listed", len(absent), shown)]
 
 
 Rule = Callable[[Any, Capabilities, WriteOptions, bool], list[Loss]]

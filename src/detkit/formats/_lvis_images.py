@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from detkit.files import FOLDER_MARK
-from detkit.formats._coco_json import outline
+from detkit.formats._json_outline import outline
 
 __all__ = ["LISTS", "file_name_of", "is_lvis", "looks_like_lvis", "lvis_files"]
 

@@ -15,7 +15,7 @@ from detkit import files
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.formats._json_file import json_bytes
-from detkit.formats._yolo_sidecar import IMAGES_TABLE, ImageRow, load_sidecar, write_images_table
+from detkit.formats._sidecar import IMAGES_TABLE, ImageRow, load_sidecar, write_images_table
 from detkit.tables import Categories, Images, id_array
 
 __all__ = ["Manifest", "ids_of", "read_manifest", "table_of_images", "write_image_table", "write_manifest"]

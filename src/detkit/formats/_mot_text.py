@@ -135,7 +135,7 @@ def probe_rows(path: Path) -> tuple[int, str]:
             values = [float(cell) for cell in cells]
         except ValueError:
             continue
-        if 6 <= len(values) <= COLUMNS and values[0] >= 1 and values[0] == int(values[0]):
+        if 6 <= len(values) <= COLUMNS and 1 <= values[0] < np.inf and values[0] == int(values[0]):
             counts.append(len(values))
     if 2 * len(counts) <= len(lines):
         return 0, f"`{lines[0][:40]}`, expected frame,id,left,top,width,height,confidence,..."

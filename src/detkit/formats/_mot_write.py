@@ -17,8 +17,8 @@ from detkit.formats._base import WriteOptions
 from detkit.formats._beside import unique_names, write_beside
 from detkit.formats._images import place
 from detkit.formats._json_file import as_count
+from detkit.formats._numbers import number_text
 from detkit.formats._text_folder import first_splits
-from detkit.formats._voc_numbers import number_text
 from detkit.formats._writing import require_pixels
 from detkit.tables import Categories, Dataset, Detections, Images
 

@@ -89,7 +89,7 @@ def read_text(path: Path) -> str:
     try:
         data = files.read_small(path)
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+        raise files.unreadable(path, error) from error
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:

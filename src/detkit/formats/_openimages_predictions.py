@@ -15,12 +15,13 @@ from detkit.errors import InputError
 from detkit.findings import Finding, Loss, plural
 from detkit.formats._base import ReadOptions
 from detkit.formats._beside import build_images, pixels_or_shares, sizes_required, suspects, write_beside
+from detkit.formats._json_file import as_numbers
+from detkit.formats._numbers import difference
 from detkit.formats._openimages_read import read_class_names
 from detkit.formats._openimages_tables import files_of, load, role_of
 from detkit.formats._openimages_write import class_labels, image_keys, shares_of
-from detkit.formats._voc_numbers import difference
-from detkit.formats._voc_sizes import ImageLookup
-from detkit.formats._yolo_sidecar import Sidecar
+from detkit.formats._sidecar import Sidecar
+from detkit.formats._stems import ImageLookup
 from detkit.tables import Categories, Detections, Source
 
 __all__ = ["find_predictions", "read_predictions", "write_predictions"]
@@ -133,7 +134,7 @@ def _rows_of_strings(file: Path) -> Rows:
             findings.append(Finding("DK102", message, file=str(file), line=line))
             continue
         for start in range(0, len(tokens), _FIELDS):
-            row = _finite(tokens[start + 1 : start + _FIELDS])
+            row = as_numbers(tokens[start + 1 : start + _FIELDS])
             if row is None:
                 message = f"box {start // _FIELDS + 1}: found `{' '.join(tokens[start : start + _FIELDS])}`"
                 findings.append(Finding("DK102", f"{message}, expected five numbers", file=str(file), line=line))
@@ -142,14 +143,6 @@ def _rows_of_strings(file: Path) -> Rows:
             labels.append(tokens[start])
             numbers.append(row)
     return list(place), np.array(index, np.int64), labels, np.array(numbers, np.float64).reshape(-1, 5), findings
-
-
-def _finite(tokens: Sequence[str]) -> list[float] | None:
-    try:
-        values = [float(token) for token in tokens]
-    except ValueError:
-        return None
-    return values if np.isfinite(values).all() else None
 
 
 def _categories(labels: Sequence[str], file: Path) -> tuple[Categories, NDArray[np.int64]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding, plural
+from detkit.formats._numbers import FARTHEST
 
 __all__ = ["Table", "files_of", "load", "role_of", "split_of"]
 
@@ -84,7 +85,7 @@ def _numbers(cells: Sequence[str]) -> NDArray[np.float64]:
         values = np.array(cells, dtype=np.float64) if cells else np.empty(0)
     except ValueError:
         values = np.array([_number(cell) for cell in cells], dtype=np.float64)
-    return np.where(np.isfinite(values), values, np.nan)
+    return np.where(np.abs(values) <= FARTHEST, values, np.nan)
 
 
 def _number(cell: str) -> float:

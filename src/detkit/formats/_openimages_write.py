@@ -16,7 +16,7 @@ from detkit.formats._base import WriteOptions
 from detkit.formats._beside import sizes_required, unique_names, write_beside
 from detkit.formats._images import is_inside, place
 from detkit.formats._openimages_read import FLAGS
-from detkit.formats._voc_sizes import stem_of
+from detkit.formats._stems import stem_of
 from detkit.tables import Categories, Dataset, Images
 
 __all__ = ["class_labels", "image_keys", "shares_of", "write_dataset"]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from detkit import boxes
 from detkit.errors import InputError
 from detkit.findings import Finding, plural
+from detkit.formats._numbers import difference
 from detkit.formats._parquet_columns import Columns
 from detkit.formats._parquet_files import pyarrow
-from detkit.formats._voc_numbers import difference
 
 __all__ = ["Table", "numbers_of", "positions_of"]
 
@@ -179,8 +179,11 @@ def numbers_of(
 
     table.reject(bad, np.asarray(~np.isfinite(five).all(axis=1)), message)
     if columns.layout == "xyxy":
-        return np.hstack([four[:, :2], difference(four[:, 2:], four[:, :2])]), score
-    return np.asarray(boxes.convert(four, columns.layout, "xywh"), np.float64), score
+        xywh = np.hstack([four[:, :2], difference(four[:, 2:], four[:, :2])])
+    else:
+        xywh = np.asarray(boxes.convert(four, columns.layout, "xywh"), np.float64)
+    table.reject(bad, np.asarray(~np.isfinite(xywh).all(axis=1)), lambda row: "corners are too far apart")
+    return xywh, score
 
 
 def _floats(table: Table, batch: Any, name: str) -> NDArray[np.float64]:

@@ -64,7 +64,9 @@ def own_columns(schema: Any) -> Columns | str:
         return f"columns {', '.join(f'`{n}`' for n in lacking)} are missing"
     extras = tuple(name for name in _OWN_EXTRAS if name in schema.names)
     unused = tuple(n for n in schema.names if n not in (*_OWN, *_OWN_EXTRAS, "file_name", "category_name"))
-    return Columns("image_id", None, "category_id", None, "score", "xywh", _OWN[2:6], extras, unused)
+    columns = Columns("image_id", None, "category_id", None, "score", "xywh", _OWN[2:6], extras, unused)
+    doubled = [name for name in columns.used if schema.names.count(name) > 1]
+    return f"columns that stand twice: {', '.join(f'`{n}`' for n in doubled)}" if doubled else columns
 
 
 def columns_of(schema: Any) -> Columns | str:

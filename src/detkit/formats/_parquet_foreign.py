@@ -14,8 +14,8 @@ from detkit.formats._base import ReadOptions
 from detkit.formats._layouts import layout_named
 from detkit.formats._parquet_batch import Table, positions_of
 from detkit.formats._parquet_columns import Columns
-from detkit.formats._voc_classes import case_twins, classes_of
-from detkit.formats._voc_sizes import find_sizes
+from detkit.formats._stems import find_sizes
+from detkit.formats._text_classes import case_twins, classes_of
 from detkit.tables import Categories, Images, id_array
 
 __all__ = ["Foreign"]

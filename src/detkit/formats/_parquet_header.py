@@ -97,14 +97,14 @@ def read_header(metadata: Mapping[bytes, bytes] | None, path: Path) -> Header | 
     try:
         content = json.loads(text)
         schema = content["schema"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"not a JSON object with `schema`, expected {SCHEMA}", path=path, place=place) from error
     if schema != SCHEMA:
         hint = "it was written by another version of detkit: write it again, or install that version"
         raise InputError(f"schema `{schema}`, expected {SCHEMA}", path=path, place=place, hint=hint)
     try:
         return _header(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"damaged: {type(error).__name__} {error}", path=path, place=place) from error
 
 
@@ -118,6 +118,10 @@ def _header(content: Mapping[str, Any]) -> Header:
     class_ids = id_array(categories["ids"])
     if len(names) != len(ids) or len(categories["names"]) != len(class_ids):
         raise ValueError("ids and names differ in number")
+    if not all(isinstance(name, str) for name in (*names, *categories["names"])):
+        raise ValueError("a name is no text")
+    if ((sizes <= 0) | np.isinf(sizes)).any():
+        raise ValueError("an image size is not above 0")
     if len(set(ids.tolist())) != len(ids) or len(set(class_ids.tolist())) != len(class_ids):
         raise ValueError("an id is there twice")
     shard = content["shard"]
@@ -148,4 +152,4 @@ def _texts(extra: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _rows(extra: Mapping[str, Any]) -> dict[int, Any]:
-    return {int(i): fields for i, fields in extra.items()}
+    return {int(i): dict(fields) for i, fields in extra.items()}

@@ -52,7 +52,7 @@ def read_files(path: Path, options: ReadOptions) -> Detections:
                 found = _own(path, parts, opened, headers, options)
             else:
                 found = _foreign(path, parts, opened, options)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise InputError(f"damaged Parquet file: {str(error).splitlines()[0]}", path=path) from error
         return replace(found, source=Source(str(path), "parquet", digest.result()))
 
@@ -95,7 +95,7 @@ def _own(
         source_row=np.concatenate([*stated["source_row"], np.zeros(0, np.int64)]),
         has_boxes=first.has_boxes,
         units=first.units,
-        findings=(*findings, *table.findings(suspects=False)),
+        findings=(*findings, *table.findings(suspects=first.has_boxes)),
         **outlines.columns(len(result["score"])),
     )
 

@@ -137,9 +137,13 @@ class _Writer:
         """One file with the next so many rows, or with all that are left."""
         plain = [c.name for c in self.columns if c.name not in _PLAIN and not self.pa.types.is_nested(c.type)]
         codec = "zstd" if self.pa.Codec.is_available("zstd") else "snappy"
-        with self.pq.ParquetWriter(
-            path, self.schema, compression=codec, use_dictionary=plain, store_schema=False
-        ) as writer:
+        # Opened here: pyarrow takes no name but UTF-8, and has its own words for a full disk.
+        with (
+            path.open("wb") as out,
+            self.pq.ParquetWriter(
+                out, self.schema, compression=codec, use_dictionary=plain, store_schema=False
+            ) as writer,
+        ):
             writer.add_key_value_metadata({KEY: write_header(header)})
             left = rows
             while left is None or left > 0:

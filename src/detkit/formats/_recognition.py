@@ -13,7 +13,7 @@ from detkit.errors import InputError, UnrecognisedError
 from detkit.findings import plural
 from detkit.formats._archive import broken_start, existing, opened
 from detkit.formats._base import Kind, Probe
-from detkit.formats._coco_bytes import head_of, plain_name
+from detkit.formats._json_bytes import head_of, plain_name
 from detkit.formats._members import capabilities, module, names
 
 __all__ = ["detect", "fits", "recognise"]

@@ -7,17 +7,17 @@ import contextlib
 import io
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detkit.formats._collect import Collector, Item
-from detkit.formats._json_file import as_number, as_numbers
+from detkit.formats._json_file import as_number, as_numbers, as_points
 from detkit.formats._mask_windows import rle_of_window
+from detkit.formats._numbers import difference
 from detkit.formats._turned import bounds, corners_around_centre
-from detkit.formats._voc_numbers import difference
 
 __all__ = ["bitmap_text", "shaped"]
 
@@ -61,7 +61,7 @@ def shaped(
 
 def _rectangle(kind: str, figure: Mapping[str, Any], offset: int, in_order: bool) -> Item | str:
     stated = figure.get("points")
-    points = _points(stated.get("exterior") if isinstance(stated, dict) else stated)
+    points = as_points(stated.get("exterior") if isinstance(stated, dict) else stated)
     if points is None or len(points) != 2:
         return f"`points` of a {kind} is not two finite corners x, y"
     low, last = (points[0], points[1]) if in_order else (points.min(axis=0), points.max(axis=0))
@@ -80,7 +80,7 @@ def _polygon(collected: Collector, kind: str, parts: Any) -> Item | str:
         return f"a {kind} without points"
     rings = []
     for part in parts:
-        points = _points(part.get("exterior")) if isinstance(part, dict) else None
+        points = as_points(part.get("exterior")) if isinstance(part, dict) else None
         if points is None or len(points) < 3:
             return f"`exterior` of a {kind} is not a list of three or more finite x, y"
         rings.append(points)
@@ -134,11 +134,3 @@ def bitmap_text(window: NDArray[np.bool_]) -> str:
     out = io.BytesIO()
     Image.fromarray(window.astype(np.uint8) * 255).save(out, format="PNG")
     return base64.b64encode(zlib.compress(out.getvalue())).decode("ascii")
-
-
-def _points(value: Any) -> NDArray[np.float64] | None:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        return None
-    pairs = [as_numbers(p, 2) for p in value]
-    known = [p for p in pairs if p is not None]
-    return np.array(known, np.float64).reshape(-1, 2) if len(known) == len(pairs) else None

@@ -16,8 +16,8 @@ from detkit.formats._collect import Collector, Item, named_like
 from detkit.formats._images import SUFFIXES
 from detkit.formats._json_file import as_number, names_in, read_json, read_many
 from detkit.formats._manifest import Manifest, ids_of, read_manifest, table_of_images
+from detkit.formats._sidecar import IMAGES_TABLE
 from detkit.formats._supervisely_objects import shaped
-from detkit.formats._yolo_sidecar import IMAGES_TABLE
 from detkit.tables import Categories
 
 __all__ = ["ANN", "CONFIDENCE", "CROWD", "DIFFICULT", "IMG", "META", "NESTED", "probe", "read_supervisely"]

@@ -12,14 +12,14 @@ import numpy as np
 
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
+from detkit.formats._image_names import image_names
 from detkit.formats._images import place
 from detkit.formats._json_file import write_json
 from detkit.formats._manifest import write_image_table, write_manifest
+from detkit.formats._numbers import difference
 from detkit.formats._supervisely_objects import bitmap_text
 from detkit.formats._supervisely_read import ANN, CONFIDENCE, CROWD, DIFFICULT, IMG, META, NESTED
 from detkit.formats._text_folder import first_splits
-from detkit.formats._voc_names import image_names
-from detkit.formats._voc_numbers import difference
 from detkit.formats._writing import (
     Outlines,
     edges,

@@ -25,6 +25,8 @@ from detkit.formats._layouts import (
     layout_named,
     scores_of,
 )
+from detkit.formats._stems import find_sizes
+from detkit.formats._text_classes import class_number, classes_of
 from detkit.formats._text_oriented import (
     bounds_of,
     corner_columns,
@@ -33,9 +35,8 @@ from detkit.formats._text_oriented import (
     outlines_of,
     without_tracks,
 )
-from detkit.formats._voc_classes import class_number, classes_of
-from detkit.formats._voc_rows import TextFile, TextRows, list_text_files, parse_files
-from detkit.formats._voc_sizes import find_sizes
+from detkit.formats._text_rows import TextFile, TextRows, list_text_files, parse_files
+from detkit.formats._text_start import has_content
 from detkit.formats._widerface_text import probe_result
 from detkit.tables import Detections, Images, Source, Units
 
@@ -79,13 +80,13 @@ def _classify(path: Path) -> tuple[bool | None, str]:
         return None, "files Task1_<class>.txt, which are DOTA's results"
     if _says_yolo(path):
         return True, "detkit.json says these are YOLO predictions"
-    filled = [f for f in found if _has_content(f.path)]
+    filled = [f for f in found if has_content(f.path)]
     if not filled:
         return True, f"{len(found)} .txt files, all empty"
-    if probe_result(filled[0].path)[0]:
+    if _is_widerface(filled[0].path):
         return None, "results of WIDER FACE (format `widerface`): a name and a count before the rows"
-    rows = parse_files(filled[:_SAMPLE], 5, flag="track")
-    if _look_oriented(rows) and is_oriented(corner_columns(filled[:_SAMPLE])):
+    rows = parse_files(filled[:_SAMPLE], 5, flag="track", start_only=True)
+    if _look_oriented(rows) and is_oriented(corner_columns(filled[:_SAMPLE], start_only=True)):
         return True, "rows are a class number and four corners, as YOLO tools write oriented boxes"
     short = sum(b.kind == "short" for b in rows.bad)
     if len(rows) < max(1, len(rows.bad) - short):
@@ -115,11 +116,11 @@ def _says_yolo(path: Path) -> bool:
     return isinstance(content, dict) and content.get("format") == "yolo" and content.get("kind") == "detections"
 
 
-def _has_content(path: Path) -> bool:
+def _is_widerface(path: Path) -> bool:
     try:
-        return path.stat().st_size > 0
+        return probe_result(path)[0]
     except OSError:
-        return True
+        return False
 
 
 def _look_oriented(rows: TextRows) -> bool:
@@ -133,7 +134,7 @@ def _numbered(rows: TextRows) -> bool:
 
 def _short_rows_are_yolo(rows: TextRows) -> bool:
     """Whether the bulk of rows without a confidence are YOLO labels: a class and four shares."""
-    truth = parse_files(rows.files, 4)
+    truth = parse_files(rows.files, 4, start_only=True)
     return 2 * int((np.abs(truth.values) <= 1.5).all(axis=1).sum()) >= max(1, len(truth))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError
 from detkit.findings import Finding
-from detkit.formats._voc_rows import TextFile, TextRows, parse_files
+from detkit.formats._text_rows import TextFile, TextRows, parse_files
 from detkit.tables import Ragged, Shapes
 
 __all__ = [
@@ -32,9 +32,9 @@ _NUMBERS = 9
 _LOOKS_LIKE_PIXELS = 2
 
 
-def corner_columns(files: Sequence[TextFile], jobs: int = 4) -> TextRows:
+def corner_columns(files: Sequence[TextFile], jobs: int = 4, *, start_only: bool = False) -> TextRows:
     """Rows of text files as class, eight coordinates and a confidence; what is none of these is a bad row."""
-    return parse_files(files, _NUMBERS, flag="track", jobs=jobs)
+    return parse_files(files, _NUMBERS, flag="track", jobs=jobs, start_only=start_only)
 
 
 def is_oriented(rows: TextRows) -> bool:

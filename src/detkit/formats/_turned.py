@@ -75,7 +75,7 @@ def turned_boxes(corners: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
 
 def bounds(points: NDArray[np.float64]) -> tuple[float, float, float, float]:
     """The xywh around (P, 2) points, free of rounding noise where they have at most 9 decimals."""
-    from detkit.formats._voc_numbers import difference
+    from detkit.formats._numbers import difference
 
     low, high = points.min(axis=0), points.max(axis=0)
     size = difference(high, low)

@@ -19,7 +19,7 @@ from detkit.files import FOLDER_MARK
 from detkit.findings import Finding, plural
 from detkit.formats._coco_json import decode, not_finite_finding, read_document
 from detkit.formats._json_file import as_number, as_numbers
-from detkit.formats._voc_numbers import difference
+from detkit.formats._numbers import difference
 
 __all__ = ["Project", "box_of", "probe_file", "read_file", "via_files"]
 

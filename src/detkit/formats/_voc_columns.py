@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.formats._voc_numbers import difference
+from detkit.formats._numbers import difference
 from detkit.formats._voc_plain import PlainRows
 from detkit.formats._voc_xml import XmlObject, XmlRecord
 from detkit.tables import Shapes

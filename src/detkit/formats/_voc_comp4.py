@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -15,13 +15,13 @@ from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding, Loss, examples
 from detkit.formats._base import ReadOptions, WriteOptions
+from detkit.formats._image_names import image_stems
 from detkit.formats._layouts import boxes_of, layout_named, scores_of
-from detkit.formats._voc_classes import case_twins, ordered_names
+from detkit.formats._numbers import corner_texts
+from detkit.formats._stems import ImageLookup
+from detkit.formats._text_classes import case_twins, ordered_names
+from detkit.formats._text_rows import TextFile, TextRows, parse_files
 from detkit.formats._voc_manifest import manifest_categories, read_manifest, write_manifest
-from detkit.formats._voc_names import image_stems
-from detkit.formats._voc_numbers import corner_texts
-from detkit.formats._voc_rows import TextFile, TextRows, parse_files
-from detkit.formats._voc_sizes import ImageLookup
 from detkit.tables import Categories, Detections, Images, Source
 
 __all__ = ["comp4_folder", "read_comp4", "write_comp4"]
@@ -73,6 +73,7 @@ def read_comp4(folder: Path, path: Path, options: ReadOptions) -> Detections:
     layout = layout_named("class-conf-xyxy")
     is_reversed = (boxes_of(rows.values, layout, options.voc_offset)[:, 2:] < 0).any(axis=1)
     rows = rows.drop(is_reversed, "corners are reversed, expected left <= right and top <= bottom")
+    xywh = boxes_of(rows.values, layout, options.voc_offset)
     categories, findings = _categories(folder, classes, options)
     position = {name: i for i, name in enumerate(categories.names)}
     class_of_file = np.array([position[name] for name in classes], np.int64)
@@ -84,10 +85,10 @@ def read_comp4(folder: Path, path: Path, options: ReadOptions) -> Detections:
         categories,
         image_index=image_index,
         category_index=class_of_file[rows.file_index],
-        xywh=boxes_of(rows.values, layout, options.voc_offset),
+        xywh=xywh,
         score=score,
         source=Source(str(path), "voc", files.sha256_of(used, root=folder)),
-        findings=(*findings, *rows.findings(), *_scores_outside(rows, score)),
+        findings=(*findings, *rows.findings(), *_flat(rows, xywh), *_scores_outside(rows, score)),
     )
 
 
@@ -102,6 +103,8 @@ def _class_files(folder: Path, options: ReadOptions) -> tuple[list[TextFile], li
             groups[match[1].lower(), match[2]].append((name, file))
     if options.split is not None and len({group[1] for group in groups}) > 1:
         groups = {key: value for key, value in groups.items() if key[1] == options.split} or groups
+    if not groups:
+        raise InputError("what is named like devkit results are no files", path=folder)
     if len(groups) > 1:
         found = examples([f"{comp}_det_{part}" for comp, part in sorted(groups)], 9)
         raise InputError(
@@ -128,6 +131,17 @@ def _images(names: list[str], options: ReadOptions) -> Images:
         position = np.array([lookup.find(name) for name in names], np.int64)
         sizes[position >= 0] = options.reference_images.sizes[position[position >= 0]]
     return Images(np.arange(1, len(names) + 1), tuple(names), sizes, has_own_ids=False)
+
+
+def _flat(rows: TextRows, xywh: NDArray[np.float64]) -> list[Finding]:
+    """One finding in all on boxes without width or height, which are kept."""
+    flat = np.flatnonzero((xywh[:, 2:] == 0).any(axis=1))
+    if not len(flat):
+        return []
+    file, line = rows.place(int(flat[0]))
+    width, height = xywh[flat[0], 2:].tolist()
+    message = f"width {width:g} and height {height:g}, expected both above zero"
+    return [Finding("DK201", message, file=file, line=int(line.split()[1]), count=len(flat))]
 
 
 def _scores_outside(rows: TextRows, score: NDArray[np.float64]) -> list[Finding]:
@@ -167,7 +181,7 @@ def write_comp4(detections: Detections, target: Path, options: WriteOptions) -> 
             hint="give the sizes with `--image-sizes FILE` or `--images DIR`",
         )
     stems, losses = image_stems(detections.images)
-    doubled = sorted({n for n in detections.categories.names if detections.categories.names.count(n) > 1})
+    doubled = sorted(name for name, count in Counter(detections.categories.names).items() if count > 1)
     if doubled:
         raise InputError(f"classes with the same name, {examples(doubled)}: a file would hold both")
     corners = corner_texts(xywh, options.voc_offset)

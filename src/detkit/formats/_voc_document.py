@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit import boxes
 from detkit.formats._base import WriteOptions
-from detkit.formats._voc_numbers import corner_texts, corner_values, number_text
+from detkit.formats._numbers import corner_texts, corner_values, number_text
 from detkit.tables import Dataset
 
 __all__ = ["NOT_XML", "OWN_IMAGE", "OWN_OBJECT", "documents", "is_writable"]

@@ -12,7 +12,7 @@ from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding, examples, plural
 from detkit.formats._images import SUFFIXES, ImageFinder, image_files
-from detkit.formats._voc_sizes import stem_of
+from detkit.formats._stems import stem_of
 
 __all__ = ["ImageFiles", "VocRoot", "find_roots", "pick_split", "read_splits", "xml_below", "xml_files"]
 
@@ -78,7 +78,9 @@ def _is_xml(name: str) -> bool:
 
 def _folders(path: Path) -> list[Path]:
     with os.scandir(path) as entries:
-        return sorted(Path(e.path) for e in entries if e.is_dir() and not e.name.startswith("."))
+        # A link to itself is no folder, and only a path says so without an error.
+        found = [e for e in entries if not e.is_file(follow_symlinks=False) and not e.name.startswith(".")]
+    return sorted(place for place in map(Path, found) if place.is_dir())
 
 
 def xml_below(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -13,11 +13,12 @@ from detkit.errors import InputError
 from detkit.findings import Finding, examples, plural
 from detkit.formats._base import Probe, ReadOptions
 from detkit.formats._images import ImageFinder
-from detkit.formats._voc_classes import class_number, classes_of
+from detkit.formats._numbers import difference
+from detkit.formats._stems import find_sizes
+from detkit.formats._text_classes import class_number, classes_of
+from detkit.formats._text_rows import TextRows, list_text_files, parse_files
+from detkit.formats._text_start import has_content
 from detkit.formats._voc_folder import suffix_of
-from detkit.formats._voc_numbers import difference
-from detkit.formats._voc_rows import TextRows, list_text_files, parse_files
-from detkit.formats._voc_sizes import find_sizes
 from detkit.tables import Dataset, Images, Source
 
 __all__ = ["probe_text_truth", "read_text_dataset"]
@@ -27,11 +28,11 @@ _SAMPLE = 200
 
 def probe_text_truth(path: Path) -> Probe:
     """Whether a folder holds text truth in pixels; shares of the image are YOLO's."""
-    filled = list(islice((f for f in list_text_files(path) if f.path.stat().st_size > 0), _SAMPLE))
+    filled = list(islice((f for f in list_text_files(path) if has_content(f.path)), _SAMPLE))
     if not filled:
         return Probe(False, "no .xml file, and no .txt file with rows in it")
-    rows = parse_files(filled, 4, flag="difficult")
-    if len(rows) <= len(rows.bad) or rows.unreadable:
+    rows = parse_files(filled, 4, flag="difficult", start_only=True)
+    if len(rows) <= len(rows.bad) + len(rows.unreadable):
         bad = rows.bad[0] if rows.bad else None
         where = "" if bad is None else f": {rows.files[bad.file].name}.txt line {bad.line}, {bad.message}"
         return Probe(False, f"no .xml file, and .txt rows that are not `name left top right bottom`{where}")

@@ -13,10 +13,10 @@ from detkit.errors import InputError
 from detkit.files import write_small
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
+from detkit.formats._image_names import image_names, stems_of
 from detkit.formats._images import place
 from detkit.formats._voc_document import NOT_XML, OWN_IMAGE, OWN_OBJECT, documents, is_writable
 from detkit.formats._voc_manifest import write_manifest
-from detkit.formats._voc_names import image_names, stems_of
 from detkit.formats._writing import require_sizes
 from detkit.tables import Dataset
 

@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from detkit import files
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
-from detkit.formats._voc_numbers import exact_box, parse_exact
+from detkit.formats._numbers import exact_box, parse_exact
+from detkit.formats._text_start import start_of
 from detkit.formats._voc_plain import Head, PlainFile, PlainFiles, PlainRows
 from detkit.ragged import EMPTY
 
@@ -22,6 +24,8 @@ __all__ = ["XmlObject", "XmlReader", "XmlRecord", "is_voc_file"]
 _DEEPEST = 50
 #: Files that are in memory at once, and the size above which one of them is read on its own.
 _CHUNK, _LARGE = 1024, 1 << 18
+#: Bytes by which a file is known as an annotation, however long it is.
+_START = 1 << 18
 #: From so many files on, loading the kernel that reads plain ones is worth it.
 _MANY = 512
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -138,10 +142,11 @@ class XmlReader:
 def is_voc_file(path: Path) -> str | None:
     """None where the file is a VOC annotation, else what it is."""
     try:
-        data = files.read_small(path)
+        data = start_of(path, _START)
+        is_whole = len(data) == path.stat().st_size
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    root, problem, _ = _root(data)
+    root, problem, _ = _root(data, is_whole=is_whole)
     if root is None:
         return problem
     objects = root.findall("object")
@@ -152,24 +157,48 @@ def is_voc_file(path: Path) -> str | None:
     return None
 
 
-def _root(data: bytes) -> tuple[Any, str, int | None]:
-    """Root element, or None with the reason and its line."""
+def _root(data: bytes, *, is_whole: bool = True) -> tuple[Any, str, int | None]:
+    """Root element, or None with the reason and its line; of a document that goes on, what its start has."""
     from xml.etree.ElementTree import ParseError
 
     from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
 
     try:
-        root = fromstring(data, forbid_dtd=True)
+        root = _parsed(data, is_whole)
     except ParseError as error:
         return None, f"not well-formed XML: {error}", error.position[0]
     except DefusedXmlException:
         return None, "it declares a document type or entities, which are not read", None
     except (ValueError, LookupError, RecursionError) as error:
         return None, f"not readable as XML: {error}", None
+    if root is None:
+        return None, "not readable as XML: it begins with no element", None
     if root.tag != "annotation":
         return None, f"its root is <{root.tag[:60]}>, expected <annotation>", None
     return root, "", None
+
+
+def _parsed(data: bytes, is_whole: bool) -> Any:
+    from xml.etree.ElementTree import TreeBuilder
+
+    from defusedxml.ElementTree import DefusedXMLParser, fromstring
+
+    if is_whole:
+        return fromstring(data, forbid_dtd=True)
+
+    class Started(TreeBuilder):
+        """Keeps the root, which the library gives at the end of a document only."""
+
+        root: Any = None
+
+        def start(self, tag: Any, attrs: Any, /) -> Any:
+            element = super().start(tag, attrs)
+            self.root = element if self.root is None else self.root
+            return element
+
+    started = Started()
+    DefusedXMLParser(target=started, forbid_dtd=True).feed(data)
+    return started.root
 
 
 def _text(element: Any, tag: str) -> str:
@@ -177,10 +206,9 @@ def _text(element: Any, tag: str) -> str:
 
 
 def _size(root: Any) -> tuple[float, float] | None:
-    width, height = parse_exact(_text(root, "size/width")), parse_exact(_text(root, "size/height"))
-    if width is None or height is None or width <= 0 or height <= 0:
-        return None
-    return float(width), float(height)
+    width, height = (float(parse_exact(_text(root, f"size/{side}")) or 0) for side in ("width", "height"))
+    # As floats: a share of a pixel may be too small for one.
+    return (width, height) if width > 0 and height > 0 else None
 
 
 def _object(element: Any, index: int, path: Path, options: ReadOptions, findings: list[Finding]) -> XmlObject | None:
@@ -209,6 +237,9 @@ def _object(element: Any, index: int, path: Path, options: ReadOptions, findings
     # Read inclusively, a box of half a pixel has xmin above xmax: only a negative size is a reversed box.
     if box[2] < 0 or box[3] < 0:
         report("DK102", f"corners are reversed: {text}, expected xmin <= xmax and ymin <= ymax")
+        return None
+    if not (isfinite(box[2]) and isfinite(box[3])):
+        report("DK102", f"corners are too far apart: {text}")
         return None
     if box[2] == 0 or box[3] == 0:
         report("DK201", f"no width or height: {text}")

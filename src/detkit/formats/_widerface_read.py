@@ -12,8 +12,8 @@ from detkit.errors import InputError, UsageError
 from detkit.findings import examples
 from detkit.formats._base import ReadOptions
 from detkit.formats._beside import build_images, load_beside, suspects
+from detkit.formats._sidecar import Sidecar
 from detkit.formats._widerface_text import ATTRIBUTES, INVALID, Lists, list_files, parse, probe_lists, split_of
-from detkit.formats._yolo_sidecar import Sidecar
 from detkit.tables import Categories, Dataset, Source, freeze
 
 __all__ = ["read_dataset"]

@@ -15,13 +15,14 @@ from detkit.findings import Finding, Loss, plural
 from detkit.formats._base import ReadOptions
 from detkit.formats._beside import build_images, suspects, unique_names, write_beside
 from detkit.formats._json_file import as_count
-from detkit.formats._voc_numbers import number_text
-from detkit.formats._voc_sizes import stem_of
+from detkit.formats._numbers import number_text
+from detkit.formats._sidecar import Sidecar
+from detkit.formats._stems import stem_of
+from detkit.formats._text_start import has_content
 from detkit.formats._widerface_read import FACE
 from detkit.formats._widerface_text import numbers_in, probe_result
 from detkit.formats._widerface_write import class_texts
 from detkit.formats._writing import require_pixels
-from detkit.formats._yolo_sidecar import Sidecar
 from detkit.tables import Categories, Detections, Source
 
 __all__ = ["probe_folder", "read_results", "write_results"]
@@ -41,14 +42,17 @@ def probe_folder(path: Path) -> tuple[bool, str]:
     """Whether a folder holds WIDER FACE's results, and why or why not."""
     if path.is_file():
         return False, "a folder with one .txt file an image was expected; this is a file"
-    found = [file for file in _files(path) if file.stat().st_size]
+    found = [file for file in _files(path) if has_content(file)]
     if not found:
         return False, "no .txt file with rows in it"
+    judged, unread = [], []
     for file in found[:_SAMPLE]:
-        matches, why = probe_result(file)
-        if not matches:
-            return False, f"{file.name}: {why}"
-    return True, why
+        try:
+            judged.append((file.name, *probe_result(file)))
+        except OSError as error:
+            unread.append((False, f"{file.name}: cannot be read: {error.strerror or error}"))
+    wrong = [(False, f"{name}: {why}") for name, matches, why in judged if not matches]
+    return (wrong or [(True, why) for _, _, why in judged[-1:]] or unread)[0]
 
 
 def read_results(path: Path, options: ReadOptions) -> Detections:

@@ -14,7 +14,7 @@ from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._beside import unique_names, write_beside
 from detkit.formats._images import is_inside, place
-from detkit.formats._voc_numbers import number_text
+from detkit.formats._numbers import number_text
 from detkit.formats._widerface_read import FACE
 from detkit.formats._widerface_text import ATTRIBUTES, is_name
 from detkit.formats._writing import require_pixels

@@ -14,9 +14,9 @@ from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.findings import Loss, examples, plural
 from detkit.formats._base import Capabilities, WriteOptions
+from detkit.formats._image_names import image_names
 from detkit.formats._mask_windows import window_of
 from detkit.formats._turned import bounds
-from detkit.formats._voc_names import image_names
 from detkit.tables import Dataset, Detections, Images, Shapes
 
 __all__ = [
@@ -198,7 +198,7 @@ def distinct(images: Images, suffix: str) -> tuple[list[str], list[str], list[Lo
     names, label_names : list of str
     losses : list of Loss
     """
-    from detkit.formats._voc_sizes import stem_of
+    from detkit.formats._stems import stem_of
 
     names, losses = image_names(images)
     stems = [stem_of(name) for name in names]

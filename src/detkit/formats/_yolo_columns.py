@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.findings import Finding, plural
+from detkit.formats._numbers import FARTHEST
 from detkit.formats._yolo_rows import RawRows
 from detkit.tables import Ragged, Shapes
 
@@ -117,7 +118,7 @@ def interpret(
     starts = np.concatenate([[0], np.cumsum(raw.lengths)])[:-1].astype(np.int64)
     kind = np.full(len(raw.lengths), _BOX, np.int64)
     table = _Table(raw.values, starts, raw.lengths, raw.file, raw.line, kind)
-    _drop_infinite(table, files, findings)
+    _drop_too_large(table, files, findings)
     kpt_shape = _keypoint_shape(table, kpt_shape, task, findings)
     _classify(table, files, kpt_shape, task, findings)
     if may_be_pixels:
@@ -149,10 +150,11 @@ def _drop(
     table.keep(~bad)
 
 
-def _drop_infinite(table: _Table, files: Sequence[str], findings: list[Finding]) -> None:
-    if len(table.starts) and not np.isfinite(table.values).all():
-        bad = ~np.logical_and.reduceat(np.isfinite(table.values), table.starts)
-        _drop(table, bad, files, "DK102", lambda row: "a value is too large, not finite", findings)
+def _drop_too_large(table: _Table, files: Sequence[str], findings: list[Finding]) -> None:
+    usable = np.abs(table.values) <= FARTHEST
+    if len(table.starts) and not usable.all():
+        bad = ~np.logical_and.reduceat(usable, table.starts)
+        _drop(table, bad, files, "DK102", lambda row: "a value is too large", findings)
 
 
 def _keypoint_shape(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from detkit.errors import InputError
-from detkit.files import open_regular
 from detkit.findings import Finding, plural
 from detkit.formats._base import Probe
 from detkit.formats._data_yaml import UNASSIGNED, Description, read_darknet, read_data_yaml, resolve, split_name
 from detkit.formats._images import SUFFIXES
-from detkit.formats._names import load_yaml, read_text
-from detkit.formats._yolo_sidecar import Sidecar, load_sidecar
+from detkit.formats._names import load_yaml
+from detkit.formats._sidecar import Sidecar, load_sidecar
+from detkit.formats._text_start import has_content, text_start
 
 __all__ = ["Entry", "Layout", "find_layout", "label_twin", "probe_dataset"]
 
@@ -150,10 +150,14 @@ def _probe_labels(layout: Layout, what: str) -> Probe:
     files = _sample(layout)
     if not files:
         return Probe(False, "no data.yaml and no label files (.txt)")
-    good, problems = 0, []
+    good, problems, unreadable = 0, [], []
     for file in files:
-        with os.fdopen(open_regular(file), "rb") as handle:
-            lines = handle.read(65536).decode("utf-8-sig", "replace").splitlines()[:_SAMPLED_ROWS]
+        try:
+            lines = text_start(file).splitlines()[:_SAMPLED_ROWS]
+        except InputError as error:
+            # A file or two that are no text are for reading to report.
+            unreadable.append(error.message)
+            continue
         for number, line in enumerate(lines, 1):
             tokens = line.split()
             problem = _row_problem(tokens) if tokens else None
@@ -165,6 +169,8 @@ def _probe_labels(layout: Layout, what: str) -> Probe:
         return Probe(False, problems[0])
     if good:
         return Probe(True, f"{what} label rows `class cx cy w h` or outlines in [0, 1]".strip())
+    if len(unreadable) == len(files):
+        return Probe(False, unreadable[0])
     if what.startswith("folders"):
         return Probe(True, "folders `images` and `labels`, all labels sampled are empty")
     return Probe(False, "text files, but all of those sampled are empty")
@@ -198,7 +204,7 @@ def _sample(layout: Layout) -> list[Path]:
                 folders[:] = sorted(f for f in folders if not f.startswith("."))
                 labels = [f for f in sorted(files) if f.lower().endswith(".txt") and f.lower() not in NOT_LABELS]
                 for file in (Path(folder, f) for f in labels[: 10 * _SAMPLED_FILES]):
-                    (found if file.stat().st_size else empty).append(file)
+                    (found if has_content(file) else empty).append(file)
                     if len(found) >= _SAMPLED_FILES:
                         return found
             if found:
@@ -367,7 +373,7 @@ def _in_order(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 def _is_image_list(path: Path) -> bool:
     try:
-        lines = [line.strip() for line in read_text(path).splitlines()[:20]]
+        lines = [line.strip() for line in text_start(path).splitlines()[:20]]
     except InputError:
         return False
     stated = [line for line in lines if line]

@@ -13,10 +13,10 @@ from detkit.files import write_small
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
+from detkit.formats._sidecar import write_images_table, write_manifest
 from detkit.formats._text_oriented import quadrangle_rows
 from detkit.formats._yolo_lines import group, known_sizes, lines_of, number_lines, shares
 from detkit.formats._yolo_places import Places, first_names, places_of, safe_names
-from detkit.formats._yolo_sidecar import write_images_table, write_manifest
 from detkit.tables import Categories, Dataset, Detections, Shapes
 
 __all__ = ["write_dataset", "write_predictions"]

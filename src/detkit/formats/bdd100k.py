@@ -19,6 +19,7 @@ CAPABILITIES = Capabilities(
         ("image_ids", "image_sizes", "category_ids", "supercategories", "annotation_ids", "crowds", "ignored",
          "polygons", "rle", "attributes", "extra", "info", "splits", "scores")
     ),
+    read_from=(".json",),
     folder=True,
     detections_folder=True,
 )  # fmt: skip

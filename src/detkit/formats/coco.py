@@ -17,16 +17,17 @@ from detkit import files
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss
 from detkit.formats._base import FEATURES, Capabilities, Kind, Probe, ReadOptions, WriteOptions
-from detkit.formats._coco_bytes import head_of, plain_name
 from detkit.formats._coco_files import UNASSIGNED, SplitFile, dataset_files, fits_file, looks_like_dataset
 from detkit.formats._coco_join import join, single
-from detkit.formats._coco_json import gc_paused, outline
 from detkit.formats._coco_names import COCO91_IDS, COCO_NAMES
 from detkit.formats._coco_results import read_results
 from detkit.formats._coco_truth import read_part
-from detkit.formats._coco_write import detection_records, encode, write_list, write_object
+from detkit.formats._coco_write import detection_records, write_list, write_object
 from detkit.formats._images import is_inside, place
+from detkit.formats._json_bytes import gc_paused, head_of, plain_name
 from detkit.formats._json_file import as_count
+from detkit.formats._json_outline import outline
+from detkit.formats._json_text import encode
 from detkit.tables import Categories, Dataset, Detections, Images, Source
 
 __all__ = ["CAPABILITIES", "COCO91_IDS", "COCO_NAMES", "detect", "read", "read_detections", "write", "write_detections"]

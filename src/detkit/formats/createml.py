@@ -16,6 +16,7 @@ __all__ = ["CAPABILITIES", "detect", "read", "write"]
 
 CAPABILITIES = Capabilities(
     holds=frozenset(("image_ids", "image_sizes", "category_ids", "supercategories", "splits")),
+    read_from=(".json",),
     folder=True,
     carries_images=True,
 )

@@ -17,17 +17,19 @@ from detkit.errors import InputError
 from detkit.findings import Finding, Loss, examples, plural
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._csv_columns import Columns, columns_of, delimiter_of
-from detkit.formats._voc_classes import case_twins, classes_of
-from detkit.formats._voc_numbers import difference
-from detkit.formats._voc_sizes import find_sizes
+from detkit.formats._numbers import FARTHEST, difference
+from detkit.formats._stems import find_sizes
+from detkit.formats._text_classes import case_twins, classes_of
 from detkit.tables import Categories, Detections, Images, Source, id_array
 
 __all__ = ["CAPABILITIES", "detect", "read_detections", "write_detections"]
 
 CAPABILITIES = Capabilities(
     holds=frozenset(("image_ids", "category_ids", "scores")),
+    read_from=(".csv", ".tsv", ".txt"),
     file_suffixes=(".csv",),
     folder=False,
+    unlisted=frozenset(("detections",)),
 )
 
 _HEAD = 65_536
@@ -173,11 +175,12 @@ def _numbers(table: _Table, columns: Columns) -> NDArray[np.float64]:
         clean = False
     if not clean:
         values = _numbers_one_by_one(table, [list(five) for five in zip(*texts, strict=True)])
-    finite = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
-    wanted = finite.copy()
+    wanted = np.asarray((np.abs(values) <= FARTHEST).all(axis=1), np.bool_)
     if clean:
-        for i in np.flatnonzero(~finite).tolist():
-            table.bad(i, f"{examples([c[i] for c in texts if not np.isfinite(float(c[i]))])} is not finite")
+        for i in np.flatnonzero(~wanted).tolist():
+            wrong = [c[i] for c in texts if not abs(float(c[i])) <= FARTHEST]
+            kind = "too large" if np.isfinite(values[i]).all() else "not finite"
+            table.bad(i, f"{examples(wrong)} is {kind}")
     for what, positions in (
         ("image", (columns.image_id, columns.image)),
         ("class", (columns.category_id, columns.category)),
@@ -219,7 +222,7 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if np.isfinite(value) and "_" not in text else None
+    return value if abs(value) <= FARTHEST and "_" not in text else None
 
 
 def _images(table: _Table, columns: Columns, path: Path, options: ReadOptions) -> tuple[Images, NDArray[np.int64]]:

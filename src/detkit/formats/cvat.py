@@ -18,6 +18,7 @@ CAPABILITIES = Capabilities(
     holds=frozenset(
         ("image_sizes", "crowds", "ignored", "polygons", "oriented", "attributes", "splits", "scores"),
     ),
+    read_from=(".xml",),
     file_suffixes=(".xml",),
     folder=True,
     detections_folder=True,

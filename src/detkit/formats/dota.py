@@ -20,6 +20,7 @@ CAPABILITIES = Capabilities(
             *("splits", "scores"),
         )
     ),
+    read_from=(".txt",),
     folder=True,
     detections_folder=True,
     carries_images=True,

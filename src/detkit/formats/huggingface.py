@@ -21,6 +21,7 @@ CAPABILITIES = Capabilities(
             *("attributes", "splits", "scores"),
         )
     ),
+    read_from=(".jsonl", ".csv", ".parquet"),
     folder=True,
     detections_folder=True,
     carries_images=True,

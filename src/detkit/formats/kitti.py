@@ -17,6 +17,7 @@ __all__ = ["CAPABILITIES", "detect", "read", "read_detections", "write", "write_
 CAPABILITIES = Capabilities(
     holds=frozenset(("image_ids", "image_sizes", "category_ids", "supercategories", "splits", "scores")),
     attributes=frozenset(("truncated", "occluded", "alpha", "dimensions", "location", "rotation_y")),
+    read_from=(".txt",),
     folder=True,
     detections_folder=True,
     carries_images=True,

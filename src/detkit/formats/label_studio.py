@@ -22,6 +22,7 @@ CAPABILITIES = Capabilities(
         )
     ),
     category_fields=frozenset(("keypoints",)),
+    read_from=(".json",),
     folder=True,
     detections_folder=True,
 )

@@ -21,6 +21,7 @@ CAPABILITIES = Capabilities(
             *("extra", "scores"),
         )
     ),
+    read_from=(".json",),
     folder=True,
     detections_folder=True,
     carries_images=True,

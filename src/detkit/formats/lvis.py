@@ -20,16 +20,16 @@ from detkit.findings import Finding, Loss, examples
 from detkit.formats._base import FEATURES, Capabilities, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._coco_files import UNASSIGNED, SplitFile, find_images
 from detkit.formats._coco_join import join
-from detkit.formats._coco_json import gc_paused
 from detkit.formats._coco_truth import read_part
 from detkit.formats._images import displayed_sizes
+from detkit.formats._json_bytes import gc_paused
 from detkit.formats._lvis_images import file_name_of, looks_like_lvis, lvis_files
 from detkit.tables import Dataset, Images, Source
 
 __all__ = ["CAPABILITIES", "detect", "read", "write"]
 
 #: `iscrowd` is COCO's: LVIS' own tools take such a box as an object.
-CAPABILITIES = Capabilities(frozenset(FEATURES) - {"crowds", "scores"}, folder=True)
+CAPABILITIES = Capabilities(frozenset(FEATURES) - {"crowds", "scores"}, read_from=(".json",), folder=True)
 
 _RELEASE = re.compile(r"^lvis(?:_v[\d.]+)?(?:_|$)", re.IGNORECASE)
 
@@ -80,9 +80,9 @@ def read(path: Path, options: ReadOptions) -> Dataset:
     UsageError
         Unknown split.
     """
-    found = lvis_files(path)[0] if path.is_dir() else [path]
+    found, why = lvis_files(path) if path.is_dir() else ([path], "")
     if not found:
-        raise InputError(lvis_files(path)[1], path=path)
+        raise InputError(why, path=path)
     named = {split_of(file) or file.stem: file for file in found}
     if options.split is not None and options.split not in named:
         raise UsageError(f"unknown split `{options.split}`; {path} has {examples(list(named), 9)}")

@@ -18,6 +18,7 @@ __all__ = ["CAPABILITIES", "detect", "read", "read_detections", "write", "write_
 CAPABILITIES = Capabilities(
     holds=frozenset(("image_ids", "image_sizes", "category_ids", "supercategories", "ignored", "splits", "scores")),
     attributes=frozenset(("track_id", "visibility")),
+    read_from=(".txt",),
     folder=True,
     detections_folder=True,
     carries_images=True,

@@ -20,8 +20,10 @@ CAPABILITIES = Capabilities(
         ("occluded", "truncated", "is_group_of", "is_depiction", "is_inside", "source", "confidence")
     ),
     image_fields=frozenset(("pos_category_ids", "neg_category_ids")),
+    read_from=(".csv",),
     folder=True,
     detections_folder=True,
+    unlisted=frozenset(("detections",)),
 )  # fmt: skip
 
 

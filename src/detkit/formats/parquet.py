@@ -34,6 +34,7 @@ CAPABILITIES = Capabilities(
             *("polygons", "rle", "keypoints", "extra", "scores"),
         )
     ),
+    read_from=(SUFFIX,),
     file_suffixes=(SUFFIX,),
     folder=False,
     detections_folder=True,

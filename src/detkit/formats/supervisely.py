@@ -21,6 +21,7 @@ CAPABILITIES = Capabilities(
             *("attributes", "extra", "splits", "scores"),
         )
     ),
+    read_from=(".json",),
     folder=True,
     detections_folder=True,
     carries_images=True,

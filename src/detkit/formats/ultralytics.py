@@ -18,15 +18,17 @@ from detkit import files
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions
-from detkit.formats._coco_json import outline
 from detkit.formats._json_file import as_number, as_numbers, read_json
+from detkit.formats._json_outline import outline
+from detkit.formats._stems import ImageLookup
 from detkit.formats._text_oriented import bounds_of, outlines_of
-from detkit.formats._voc_sizes import ImageLookup
 from detkit.tables import Categories, Detections, Images, Source, id_array
 
 __all__ = ["CAPABILITIES", "detect", "read_detections"]
 
-CAPABILITIES = Capabilities(holds=frozenset(("image_ids", "category_ids", "polygons", "scores")), folder=False)
+CAPABILITIES = Capabilities(
+    holds=frozenset(("image_ids", "category_ids", "polygons", "scores")), read_from=(".json",), folder=False
+)
 
 #: With one of these a record is a COCO result.
 _COCO = frozenset(("bbox", "segmentation", "keypoints"))

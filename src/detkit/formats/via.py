@@ -28,6 +28,7 @@ CAPABILITIES = Capabilities(
     holds=frozenset(
         ("image_ids", "image_sizes", "category_ids", "supercategories", "polygons", "attributes", "splits")
     ),
+    read_from=(".json", ".csv"),
     folder=True,
 )
 

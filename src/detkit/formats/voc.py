@@ -18,9 +18,11 @@ __all__ = ["CAPABILITIES", "detect", "read", "read_detections", "write", "write_
 CAPABILITIES = Capabilities(
     holds=frozenset(("image_sizes", "category_ids", "supercategories", "ignored", "extra", "splits", "scores")),
     attributes=frozenset(("truncated", "occluded", "pose")),
+    read_from=(".xml", ".txt"),
     folder=True,
     detections_folder=True,
     carries_images=True,
+    unlisted=frozenset(("detections",)),
 )
 
 _SAMPLE = 20

@@ -17,6 +17,7 @@ __all__ = ["CAPABILITIES", "detect", "read", "read_detections", "write", "write_
 CAPABILITIES = Capabilities(
     holds=frozenset(("image_ids", "image_sizes", "category_ids", "supercategories", "ignored", "splits", "scores")),
     attributes=frozenset(("blur", "expression", "illumination", "occlusion", "pose")),
+    read_from=(".txt",),
     folder=True,
     detections_folder=True,
     carries_images=True,

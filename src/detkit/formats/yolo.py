@@ -29,6 +29,7 @@ CAPABILITIES = Capabilities(
         )
     ),
     info_fields=frozenset(("kpt_shape", "flip_idx")),
+    read_from=(".txt", ".yaml", ".yml", ".data"),
     folder=True,
     detections_folder=True,
     carries_images=True,

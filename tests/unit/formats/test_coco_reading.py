@@ -14,7 +14,7 @@ import pytest
 
 from detkit import formats
 from detkit.errors import InputError
-from detkit.formats import ReadOptions, _coco_bytes, _coco_scan
+from detkit.formats import ReadOptions, _coco_scan, _json_bytes
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO = ROOT / "fixtures" / "demo"
@@ -155,8 +155,8 @@ def test_the_last_of_two_lists_counts(tmp_path, monkeypatch, fuzzer) -> None:
 def test_a_large_file_is_mapped_and_read_alike(tmp_path, monkeypatch, fuzzer) -> None:
     path = tmp_path / "truth.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(truth(60_000)).encode())
-    assert path.stat().st_size > _coco_bytes.LARGE
-    assert type(_coco_bytes.contents(path)).__name__ == "mmap"
+    assert path.stat().st_size > _json_bytes.LARGE
+    assert type(_json_bytes.contents(path)).__name__ == "mmap"
     fast = formats.read_dataset(path, "coco", BARE)
     monkeypatch.setattr(_coco_scan, "_WORTHWHILE", 1 << 60)
     slow = formats.read_dataset(path, "coco", BARE)
@@ -203,7 +203,7 @@ def test_damaged_gzip(spoil, message, tmp_path) -> None:
 
 
 def test_a_decompression_bomb_is_stopped(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(_coco_bytes, "_ALWAYS_ALLOWED", 1 << 20)
+    monkeypatch.setattr(_json_bytes, "_ALWAYS_ALLOWED", 1 << 20)
     path = tmp_path / "results.json.gz"
     path.write_bytes(gzip.compress(b"[" + b" " * (4 << 20) + b"]"))
     with pytest.raises(InputError, match="unpacks to more than 1 MiB from"):
@@ -213,7 +213,7 @@ def test_a_decompression_bomb_is_stopped(tmp_path, monkeypatch) -> None:
 
 
 def test_zstandard_names_the_package_it_needs(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(_coco_bytes, "_ZSTD_MODULES", ("no_such_package_for_zstd",))
+    monkeypatch.setattr(_json_bytes, "_ZSTD_MODULES", ("no_such_package_for_zstd",))
     path = tmp_path / "truth.json.zst"
     path.write_bytes(b"\x28\xb5\x2f\xfd" + bytes(100))
     with pytest.raises(InputError, match="compressed with Zstandard") as caught:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from detkit import files
 from detkit.formats import WriteOptions, _coco_write, _voc_document
 from detkit.formats._images import SUFFIXES, is_inside
-from detkit.formats._voc_numbers import _exact_texts, corner_texts
-from detkit.formats._voc_sizes import is_plain_name, stem_of
+from detkit.formats._numbers import _exact_texts, corner_texts
+from detkit.formats._stems import is_plain_name, stem_of
 from detkit.formats._yolo_lines import number_lines
 from detkit.kernels.voc_text import object_texts
 from detkit.tables import Categories, Dataset, Images

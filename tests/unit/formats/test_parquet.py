@@ -79,6 +79,7 @@ def bits(found):
 # --- there and back
 
 number = st.floats(allow_nan=False, allow_infinity=False)
+side = st.floats(0, exclude_min=True, allow_nan=False, allow_infinity=False)
 name = st.text(st.characters(codec=None), max_size=6)
 mask = st.fixed_dictionaries(
     {"size": st.lists(st.integers(1, 9), min_size=2, max_size=2), "counts": st.text("abc01", max_size=4)}
@@ -118,7 +119,7 @@ def tables(draw):
         "has_boxes": draw(st.booleans()),
         "units": draw(st.sampled_from(["pixels", "normalised"])),
     }
-    sizes = draw(st.lists(st.tuples(number | st.just(np.nan), number), min_size=wide, max_size=wide))
+    sizes = draw(st.lists(st.tuples(side | st.just(np.nan), side), min_size=wide, max_size=wide))
     images = Images(
         id_array(image_ids),
         tuple(draw(st.lists(name, min_size=wide, max_size=wide))),

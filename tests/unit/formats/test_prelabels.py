@@ -36,7 +36,7 @@ def test_predictions_come_back(name: str, has_manifest: bool, tmp_path: Path) ->
     assert formats.write_detections(before, tmp_path / "out", name) == []
     assert formats.detect(tmp_path / "out", "detections") == name
     if has_manifest:
-        with pytest.raises(InputError, match="not recognised as labelled dataset"):
+        with pytest.raises(InputError, match="not recognised as a labelled dataset"):
             formats.detect(tmp_path / "out", "dataset")
     else:
         (tmp_path / "out" / "detkit.json").unlink()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from detkit import formats, registry
-from detkit.errors import InputError
+from detkit.errors import InputError, UnrecognisedError
 from detkit.formats import _createml_files, _label_studio_tasks, _labelme_read, _supervisely_read
 from detkit.formats._base import Kind
 
@@ -53,12 +53,38 @@ def test_a_fixture_is_recognised_as_its_format_only(case: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["dataset", "detections"])
 def test_what_no_format_knows_gets_a_hint(tmp_path: Path, kind: Kind) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(UnrecognisedError) as caught:
         formats.detect(tmp_path, kind)
-    content, flag = ("labels", "--truth-format") if kind == "dataset" else ("predictions", "--predictions-format")
-    assert caught.value.hint is not None
-    assert caught.value.hint.startswith(f"point at the file or folder that holds the {content}, or name the format")
-    assert flag in caught.value.hint
+    content = "labels" if kind == "dataset" else "predictions"
+    assert caught.value.hint == f"point at the file or folder that holds the {content}, or name its format"
+    assert caught.value.message.endswith(": no files in it")
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8")
+    with pytest.raises(UnrecognisedError, match=r"no format is read from `\.jpg`"):
+        formats.detect(tmp_path / "a.jpg", kind)
+
+
+def test_one_kind_in_the_place_of_the_other_is_said_in_two_lines() -> None:
+    truth, found = FIXTURES.parent / "demo/coco/instances_val.json", FIXTURES.parent / "demo/predictions/coco.json"
+    with pytest.raises(UnrecognisedError) as caught:
+        formats.detect(found, "dataset")
+    first, second = caught.value.message.splitlines()
+    assert first == f"{found}: not recognised as a labelled dataset: these are predictions (coco)"
+    assert second.startswith("  coco: a JSON list")
+    with pytest.raises(UnrecognisedError, match=r"as predictions: this is a labelled dataset \(coco\)"):
+        formats.detect(truth, "detections")
+    assert formats.recognise(truth) == ("dataset", "coco")
+    assert formats.recognise(found) == ("detections", "coco")
+
+
+def test_what_is_neither_is_said_to_be_neither(tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text('{"a": 1}')
+    with pytest.raises(UnrecognisedError) as caught:
+        formats.recognise(tmp_path / "odd.json")
+    lines = caught.value.message.splitlines()
+    assert lines[0].endswith("not recognised as a labelled dataset or predictions of any known format")
+    assert "  ultralytics: not a JSON list" in lines  # of predictions only, and of datasets only:
+    assert any(line.startswith("  lvis: ") for line in lines)
+    assert not any(line.startswith("  voc: ") for line in lines)
 
 
 def test_large_json_of_another_format_is_told_by_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

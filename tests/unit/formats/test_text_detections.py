@@ -11,8 +11,8 @@ from detkit.errors import InputError
 from detkit.findings import summarize
 from detkit.formats import ImageSizes, ReadOptions
 from detkit.formats._layouts import LAYOUTS
+from detkit.formats._numbers import difference
 from detkit.formats._text_detections import probe, read_text_detections
-from detkit.formats._voc_numbers import difference
 from detkit.tables import Images
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures/formats/voc"

@@ -15,6 +15,7 @@ from detkit import files
 from detkit.findings import Finding
 from detkit.formats._base import ImageSizes, ReadOptions
 from detkit.formats._images import SUFFIXES, ImageFinder, displayed_sizes, suffix_of
+from detkit.formats._numbers import FARTHEST
 from detkit.tables import Images
 
 __all__ = ["ImageLookup", "find_sizes", "is_plain_name", "stem_of"]
@@ -115,7 +116,7 @@ def _read_table(path: Path) -> Mapping[str, tuple[float, float]]:
         with os.fdopen(files.open_regular(path), newline="", encoding="utf-8-sig") as handle:
             for row in csv.DictReader(handle):
                 width, height = float(row["width"]), float(row["height"])
-                if width > 0 and height > 0:
+                if 1 <= width < FARTHEST and 1 <= height < FARTHEST:
                     stem = stem_of(row["file"])
                     sizes[row["file"]] = sizes[stem] = sizes[stem.rpartition("/")[2]] = (width, height)
     except (KeyError, ValueError, TypeError, OSError, csv.Error):

@@ -23,6 +23,7 @@ from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
 from detkit.findings import Finding
 from detkit.formats._names import read_text
+from detkit.formats._numbers import FARTHEST
 from detkit.tables import Categories, Images
 
 __all__ = ["IMAGES_TABLE", "ImageRow", "Sidecar", "load_sidecar", "write_images_table", "write_manifest"]
@@ -201,8 +202,9 @@ def _image_row(cells: Mapping[str, str], kind: str, path: Path, place: str) -> I
             size = (float(stated[0]), float(stated[1]))
         except ValueError:
             size = (float("nan"), float("nan"))
-        if not all(0 < v < float("inf") for v in size):
-            raise InputError(f"found size `{','.join(stated)}`, expected two positive numbers", path=path, place=place)
+        # Of an image smaller than a pixel the smallest shares would be lost.
+        if not all(1 <= v < FARTHEST for v in size):
+            raise InputError(f"found size `{','.join(stated)}`, expected two numbers from 1", path=path, place=place)
     return ImageRow(cells["file"], cells.get("name") or None, size, _id(cells.get("id", ""), kind, path, place))
 
 

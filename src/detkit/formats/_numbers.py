@@ -7,8 +7,10 @@ from decimal import Context, Decimal, InvalidOperation
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["corner_texts", "corner_values", "difference", "exact_box", "number_text", "parse_exact"]
+__all__ = ["FARTHEST", "corner_texts", "corner_values", "difference", "exact_box", "number_text", "parse_exact"]
 
+#: Coordinates and sizes beyond this are damage; sums and products of two that are not are finite.
+FARTHEST = 1e100
 _EXACT = Context(prec=60)
 _DECIMALS = 9
 

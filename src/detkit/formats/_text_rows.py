@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from detkit import files
 from detkit.findings import Finding
+from detkit.formats._numbers import FARTHEST
+from detkit.formats._text_start import start_of
 
 __all__ = ["BadRow", "TextFile", "TextRows", "list_text_files", "parse_files"]
 
@@ -55,7 +57,7 @@ class TextRows:
     labels : list of str
         What stands before the numbers.
     values : (N, C) float64
-        Finite.
+        Finite, and so are sums and products of two.
     flagged : (N,) bool
         Rows with an extra last column: a track id, or the word `difficult`.
     bad : list of BadRow
@@ -146,7 +148,13 @@ def is_row_file(name: str) -> bool:
 
 
 def parse_files(
-    files: Sequence[TextFile], numbers: int, *, flag: str = "", strict_labels: bool = True, jobs: int = 4
+    files: Sequence[TextFile],
+    numbers: int,
+    *,
+    flag: str = "",
+    strict_labels: bool = True,
+    jobs: int = 4,
+    start_only: bool = False,
 ) -> TextRows:
     """Rows of text files.
 
@@ -161,13 +169,16 @@ def parse_files(
         Whether a label with several numbers in it is taken as a sign of another format.
     jobs : int
         Threads for reading.
+    start_only : bool
+        Only the first rows of each file: enough to tell a format, whatever else is in the file.
 
     Returns
     -------
     TextRows
     """
+    read = _start if start_only else _content
     with ThreadPoolExecutor(max(1, jobs)) as pool:
-        contents = list(pool.map(_content, [f.path for f in files], chunksize=64))
+        contents = list(pool.map(read, [f.path for f in files], chunksize=64))
     parser = _Parser(numbers, flag, strict_labels)
     unreadable = []
     for index, content in enumerate(contents):
@@ -186,13 +197,18 @@ def parse_files(
         parser.bad,
         unreadable,
     )
-    return rows.drop(~np.isfinite(values).all(axis=1), "a number is not finite")
+    rows = rows.drop(~np.isfinite(values).all(axis=1), "a number is not finite")
+    return rows.drop(~(np.abs(rows.values) <= FARTHEST).all(axis=1), "a number is too large")
 
 
-def _content(path: Path) -> bytes | str:
+def _start(path: Path) -> bytes | str:
+    return _content(path, start_of)
+
+
+def _content(path: Path, read: Callable[[Path], bytes] = files.read_small) -> bytes | str:
     """Bytes of a UTF-8 text file, or why it is none."""
     try:
-        data = files.read_small(path)
+        data = read(path)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
     data = data.removeprefix(_BOM)

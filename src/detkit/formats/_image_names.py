@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._images import is_inside
-from detkit.formats._voc_sizes import is_plain_name, stem_of
+from detkit.formats._stems import is_plain_name, stem_of
 from detkit.tables import Images
 
 __all__ = ["image_names", "image_stems", "stems_of"]
