@@ -111,7 +111,7 @@ def test_the_installed_wheel_runs_the_demo(wheel: Path, tmp_path: Path) -> None:
         [str(target / "bin" / "detkit"), "demo"], cwd=tmp_path, env=env, capture_output=True, text=True
     )
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert "detkit stats _demo/data.yaml" in demo.stdout  # its own copy, not the checkout's
+    assert "detkit stats installed/detkit/_demo/data.yaml" in demo.stdout  # its own copy, not the checkout's
     assert "demo done" in demo.stdout
 
 

@@ -27,10 +27,10 @@ from make_docs import with_block  # noqa: E402
 REASONS = {
     "numpy": "columns, arrays, all arithmetic outside the kernels",
     "numba": "compiles the kernels: overlaps, matching, accumulation, suppression, clustering",
-    "llvmlite": "loads kept machine code without importing Numba, so that a process starts sooner",
+    "llvmlite": "compiles with Numba, and loads kept machine code where detkit cannot, without importing Numba",
     "typer": "the command line; from 0.26 on without Click, whose next release drops what older ones import; 0.29 "
     "brings pydantic and a tenth of a second at every start",
-    "rich": "help texts and progress bars",
+    "rich": "progress bars",
     "pillow": "reads, draws and writes images",
     "pycocotools": "run-length masks: the reference's own code for encoding and overlaps of masks",
     "msgspec": "parses JSON into typed records, faster than the standard library",

@@ -7,10 +7,13 @@ left edge of the first pixel, x to the right, y down.
 
 from __future__ import annotations
 
+import math
+from itertools import product
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["area", "clip", "convert", "denormalise", "normalise"]
+__all__ = ["area", "clip", "convert", "denormalise", "normalise", "windows"]
 
 LAYOUTS = ("xywh", "xyxy", "cxcywh")
 
@@ -133,3 +136,32 @@ def denormalise(xywh: ArrayLike, sizes: ArrayLike) -> NDArray[np.float64]:
     sizes = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
     pixels = np.asarray(xywh, dtype=np.float64).reshape(-1, 4) * np.hstack([sizes, sizes])
     return np.asarray(np.round(pixels, 9), dtype=np.float64)
+
+
+def windows(image_size: tuple[int, int], tile: tuple[int, int], overlap: float) -> list[tuple[int, int, int, int]]:
+    """Windows of one size that cover an image, row by row: evenly stepped, the last ones flush with the border.
+
+    Parameters
+    ----------
+    image_size : (width, height)
+        Pixels.
+    tile : (width, height)
+        Of a window. An image that is smaller is one window of its own size.
+    overlap : float
+        Share of a window that its neighbour shows too, at least; from 0 to below 1.
+
+    Returns
+    -------
+    list of (left, top, right, bottom)
+    """
+    columns, rows = (_starts(image_size[i], tile[i], overlap) for i in (0, 1))
+    width, height = (min(image_size[i], tile[i]) for i in (0, 1))
+    return [(x, y, x + width, y + height) for y, x in product(rows, columns)]
+
+
+def _starts(length: int, tile: int, overlap: float) -> list[int]:
+    if length <= tile:
+        return [0]
+    # A whisker less, so that a step of 0.8 times 640 is not taken for one too short.
+    steps = math.ceil((length - tile) / max(1.0, tile * (1 - overlap)) - 1e-9)
+    return [round(i * (length - tile) / steps) for i in range(steps + 1)]

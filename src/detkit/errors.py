@@ -4,7 +4,8 @@
     ├── UsageError            the request is wrong: unknown name, option that does not fit, missing extra
     │   └── MissingExtraError an optional dependency is not installed
     ├── InputError            an input cannot be read or does not hold what is asked of it
-    │   └── InvalidRowsError  single rows of a readable file are unusable
+    │   ├── InvalidRowsError  single rows of a readable file are unusable
+    │   └── UnrecognisedError no format, or more than one, is told from the content
     ├── OutputError           an output cannot be written or exists already
     └── CannotJudgeError      everything was read, and no verdict can be given
 
@@ -24,6 +25,7 @@ __all__ = [
     "InvalidRowsError",
     "MissingExtraError",
     "OutputError",
+    "UnrecognisedError",
     "UsageError",
 ]
 
@@ -108,6 +110,41 @@ class InvalidRowsError(InputError):
             lines.append(f"  and {count - len(places)} more")
         super().__init__("\n".join(lines), path=path, hint="mend them, or leave them out with `--drop-invalid`")
         self.count = count
+
+
+class UnrecognisedError(InputError):
+    """No format, or more than one, is told from the content of a path.
+
+    Parameters
+    ----------
+    message : str
+    path : path-like, optional
+    place : str, optional
+    hint : str, optional
+        What helps beside naming the format.
+    kind : {"dataset", "detections"}, optional
+        What was expected.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | Path | None = None,
+        place: str | None = None,
+        hint: str | None = None,
+        kind: str | None = None,
+    ) -> None:
+        super().__init__(message, path=path, place=place, hint=hint)
+        self.kind = kind
+        self._other_hint = hint
+        #: The path that is recognised as what was expected here: the two stand in each other's place.
+        self.swapped_with: str | None = None
+        self.name_format("name its format")
+
+    def name_format(self, how: str | None) -> None:
+        """Put into the hint how a format is named here, such as `name it with --from`; None where it cannot be."""
+        self.hint = ", or ".join(filter(None, (self._other_hint, how))) or None
 
 
 class OutputError(DetkitError):

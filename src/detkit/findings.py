@@ -6,6 +6,7 @@ with code `DK102`, and goes on; whether that is an error is for the caller to sa
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -96,6 +97,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "DK710": ("warning", "predictions-in-shares"),
     "DK711": ("warning", "predictions-look-like-xyxy"),
     "DK712": ("warning", "predictions-repeated"),
+    "DK713": ("warning", "coverage-low"),
     "DK720": ("warning", "suspect-overlooked"),
     "DK721": ("warning", "suspect-class"),
     "DK722": ("warning", "suspect-place"),
@@ -218,6 +220,35 @@ def summarize(findings: Iterable[Finding]) -> dict[str, int]:
 def plural(count: int, noun: str, many: str | None = None) -> str:
     """The count with its noun: `1 image`, `2 images`, `2 boxes`."""
     return f"{count} {noun if count == 1 else many or noun + 's'}"
+
+
+def folded(text: str, width: int = 80, *, hang: str = "  ") -> list[str]:
+    """A text as lines of a width; what stands in backticks, or has no blank in it, stays whole.
+
+    Parameters
+    ----------
+    text : str
+        One line; blanks at its start set all lines in.
+    width : int
+        Characters a line: commands, paths and long words may exceed it.
+    hang : str
+        How much further the later lines are set in.
+
+    Returns
+    -------
+    list of str
+    """
+    if len(text) <= width:
+        return [text]
+    margin = text[: len(text) - len(text.lstrip(" "))] + hang
+    lines, line = [], ""
+    for blanks, word in re.findall(r"(\s*)((?:`[^`]*`|\S)+)", text):
+        if line and len(line) + len(blanks) + len(word) > width:
+            lines.append(line)
+            line = margin + word
+        else:
+            line += blanks + word
+    return [*lines, line]
 
 
 def percent(share: float | None, digits: int | None = 1) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EMPTY", "Ragged", "RleColumns", "Shapes", "freeze", "id_array", "offsets_of"]
+__all__ = ["EMPTY", "Ragged", "RleColumns", "Shapes", "freeze", "fresh_ids", "id_array", "offsets_of",
+           "python_value"]  # fmt: skip
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
@@ -43,6 +45,34 @@ def id_array(ids: Iterable[Any]) -> NDArray[Any]:
     out = np.empty(len(ids), dtype=object)
     out[:] = ids
     return freeze(out)
+
+
+def python_value(value: Any) -> Any:
+    """A NumPy scalar, such as an id of a table, as Python's own; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def fresh_ids(wanted: Iterable[Any], taken: Iterable[Any]) -> list[Any]:
+    """The wanted ids, each that is taken replaced by a number above every whole number among all of them.
+
+    Parameters
+    ----------
+    wanted : iterable of (int, str or None)
+        None asks for any number.
+    taken : iterable of (int or str)
+
+    Returns
+    -------
+    list of (int or str)
+        None of them taken, and none twice.
+    """
+    wanted, used = list(wanted), set(taken)
+    numbers = count(max((i for i in (*used, *wanted) if isinstance(i, int)), default=0) + 1)
+    found = []
+    for value in wanted:
+        found.append(next(numbers) if value is None or value in used else value)
+        used.add(found[-1])
+    return found
 
 
 @dataclass(frozen=True, eq=False)

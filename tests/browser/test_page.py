@@ -17,7 +17,7 @@ from cli._run import run
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-NAMES = ["</script><b>cat</b>", "كلب كبير", "dog"]
+NAMES = ["</script><b>cat</b>" + "x" * 200, "كلب كبير", "dog"]
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,8 @@ def test_tables_sort_by_their_heads(opened: Any) -> None:
 def test_a_confused_cell_opens_its_examples_and_escape_closes_them(opened: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    label = f"truth {NAMES[1]}, predicted dog: 1, show examples"
+    # The name keeps its direction to itself.
+    label = f"truth \u2068{NAMES[1]}\u2069, predicted dog: 1, show examples"
     cells = "[...document.querySelectorAll('.matrix button')]"
     opened.execute_script(f"{cells}.find(b => b.getAttribute('aria-label') === arguments[0]).focus()", label)
     keys(opened, Keys.ENTER)
@@ -186,12 +187,33 @@ def test_boxes_of_a_kind_can_be_hidden(opened: Any) -> None:
     assert opened.execute_script(count) == 0
 
 
-def test_it_fits_a_narrow_window(opened: Any) -> None:
+def test_the_axis_of_counts_tells_the_height_of_its_bars(opened: Any) -> None:
+    bars = "return [...document.querySelectorAll('#curves figure:nth-child(3) rect')].map(r => r.getBBox().y)"
+    lines = (
+        "return [...document.querySelectorAll('#curves figure:nth-child(3) text[text-anchor=end]')]"
+        ".filter(t => t.textContent === '1').map(t => t.getAttribute('y') - 4)"
+    )
+    # Every bin with a detection holds one.
+    (one,) = opened.execute_script(lines)
+    assert min(opened.execute_script(bars)) == pytest.approx(one, abs=0.1)
+
+
+def test_a_found_pair_and_an_error_differ_by_more_than_red_and_green(opened: Any) -> None:
+    stroke = "return getComputedStyle(document.querySelector(`#gallery .box.${arguments[0]}`)).stroke"
+    blue = {kind: int(opened.execute_script(stroke, kind).strip("rgb()").split(",")[2]) for kind in ("tp", "fp", "gt")}
+    assert blue["tp"] == blue["gt"] > 200 > 100 > blue["fp"]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_it_fits_the_window(opened: Any, width: int) -> None:
     opened.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     )
     try:
-        assert opened.execute_script("return document.documentElement.scrollWidth") <= 360
+        assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+        # A long name stays in its cell.
+        over = "return [...document.querySelectorAll('#classes tbody th')].map(c => c.scrollWidth - c.clientWidth)"
+        assert max(opened.execute_script(over)) <= 0
     finally:
         opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -208,3 +230,40 @@ def test_no_serious_barrier_in_either_theme(browser: Any, page: Path, theme: str
     found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
     assert len(found["passes"]) > 30
     assert [(v["id"], v["impact"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+
+
+@pytest.fixture(scope="module")
+def findings(page: Path) -> Path:
+    """The page of `check` on a truth with an error, which is shown open, and a note, which is not."""
+    truth = json.loads((page.parent / "truth.json").read_text(encoding="utf-8"))
+    truth["annotations"][0]["bbox"] = [10, 10, 0, 40]
+    truth["categories"].append({"id": 9, "name": "unused"})
+    (page.parent / "bad.json").write_text(json.dumps(truth), encoding="utf-8")
+    done = run(["check", "bad.json", "--format", "html", "-o", "check.html"], page.parent)
+    assert done.code == 1, done.stderr
+    return page.parent / "check.html"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_findings_have_no_serious_barrier_and_fit_a_phone(browser: Any, findings: Path, theme: str) -> None:
+    import axe_core_python
+
+    scheme = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", scheme)
+    phone = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        browser.get(findings.as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+        browser.execute_script((Path(axe_core_python.__path__[0]) / "axe.min.js").read_text(encoding="utf-8"))
+        found = browser.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+
+
+def test_a_code_opens_its_places(browser: Any, findings: Path) -> None:
+    browser.get(findings.as_uri())
+    closed = browser.find_element("css selector", "details:not([open]) table").get_attribute("id")
+    browser.find_element("css selector", f"a[href='#{closed}']").click()
+    assert browser.find_element("css selector", f"#{closed}").is_displayed()

@@ -15,7 +15,7 @@ FILES = [
     Bad("path below a file", "eval truth.json/x pred.json", 2, ("truth.json/x",)),
     Bad("name too long", f"eval {'x' * 5000} pred.json", 2, ("name too long",)),
     Bad("a device", "eval /dev/null pred.json", 2, ("neither a file nor a folder",)),
-    Bad("empty folder as truth", "eval empty pred.json", 2, ("not recognised as labelled dataset",), {"empty": None}),
+    Bad("empty folder as truth", "eval empty pred.json", 2, ("not recognised as a labelled dataset",), {"empty": None}),
     Bad("empty folder as predictions", "eval truth.json empty", 2, ("not recognised as predictions",), {"empty": None}),
     Bad("folder named as a file", "eval truth.json dir.json", 2, ("dir.json",), {"dir.json": None}),
     results("empty predictions file", ("pred.json", "empty"), b""),

@@ -106,6 +106,7 @@ OPTS = [
     Bad("sigmas negative", EVAL + " --iou-type keypoints --sigmas -1", 2, ("sigmas",)),
     Bad("unmapped", EVAL + " --unmapped drop", 2, ("drop", "ignore")),
     Bad("unknown class in --classes", EVAL + " --classes cats", 2, ("cats", "`cat`")),
+    Bad("regions under voc", EVAL + " --protocol voc2012 --ignore-category cat", 2, ("voc2012", "--ignore-category")),
     Bad("unknown ignore class", EVAL + " --ignore-category cats", 2, ("cats", "`cat`")),
     Bad("unknown image", EVAL + " --image-list 99.jpg", 2, ("99.jpg",)),
     Bad("accumulation", EVAL + " --accumulation cats", 2, ("cats", "`cat`")),

@@ -165,6 +165,30 @@ def yaml(text: str) -> Callable[[Path], None]:
     return lay
 
 
+def labels(first: bytes | Callable[[Path], object], classes: bytes = b"cat\n") -> Callable[[Path], None]:
+    """A YOLO dataset of two good pictures, and the labels of the first one."""
+
+    def lay(folder: Path) -> None:
+        good = sorted((DEMO / "images" / "val").glob("*.jpg"))[0]
+        images(good.read_bytes())(folder)
+        (folder / "d" / "data.yaml").unlink()
+        (folder / "d" / "classes.txt").write_bytes(classes)
+        place = folder / "d" / "labels" / "a.txt"
+        place.unlink()
+        if callable(first):
+            first(place)
+        else:
+            place.write_bytes(first)
+
+    return lay
+
+
+def folders_in_a_circle(folder: Path) -> None:
+    labels(b"0 0.5 0.5 0.2 0.2\n")(folder)
+    for name in ("images", "labels"):
+        (folder / "d" / name / "loop").symlink_to("..")
+
+
 def yaml_bomb() -> str:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
@@ -173,6 +197,7 @@ def yaml_bomb() -> str:
 
 def text(name: str, content: str | bytes) -> Callable[[Path], None]:
     def lay(folder: Path) -> None:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
 
     return lay

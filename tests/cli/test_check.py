@@ -162,7 +162,7 @@ def test_a_folder_of_no_known_format_has_a_line_for_what_each_format_lacks(tmp_p
     outcome = run(["check", "odd", "--format", kind], tmp_path)
     assert outcome.code == 2
     lines = [line.strip(" -") for line in outcome.stdout.splitlines()]
-    start = lines.index("odd: not recognised as labelled dataset of any known format")
+    start = lines.index("odd: not recognised as a labelled dataset of any known format")
     plain = [line.replace("\\", "") for line in lines]
     assert "coco: b.json: no top-level list `images`" in plain[start:]
     assert "yolo: `a.txt` line 1 starts with `hi`, expected a class number" in plain[start:]

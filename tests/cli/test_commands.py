@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -96,6 +97,25 @@ def test_demo_keeps_what_it_made(tmp_path: Path) -> None:
     assert outcome.code == 0
     assert {"kept/as-coco", "kept/as-voc"} <= tree(tmp_path)
     assert run(["stats", "kept/as-voc"], tmp_path).stdout.startswith("60 images")
+
+
+def test_commands_that_the_demo_shows_run_as_they_are(tmp_path: Path) -> None:
+    """From a folder that holds the dataset somewhere below, and from one that does not."""
+    pytest.importorskip("onnxruntime")
+    shown = [line[2:] for line in run(["demo"], tmp_path).stdout.splitlines() if line.startswith("$ ")]
+    assert len(shown) == 12
+    assert {str(DEMO / "data.yaml")} < {word for line in shown for word in shlex.split(line)}
+    codes = []
+    for line in shown:
+        words = shlex.split(line)
+        if words[0] == "echo":
+            assert words[2] == ">"
+            (tmp_path / words[3]).write_text(words[1] + "\n")
+        else:
+            codes.append(run(words[1:], tmp_path).code)
+    assert codes == [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]  # the gate finds the worse model worse
+    below = [line for line in run(["demo"], ROOT).stdout.splitlines() if line.startswith("$ ")]
+    assert below[0] == "$ detkit stats fixtures/demo/data.yaml"
 
 
 def test_conversions_of_the_demo_score_the_same(tmp_path: Path) -> None:

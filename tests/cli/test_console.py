@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import unicodedata
@@ -252,3 +253,21 @@ def test_details_leave_no_class_out(tmp_path: Path) -> None:
     assert "class.class25.AP " not in short
     assert [len([row for row in full.splitlines() if row.startswith(f"class{n} ")]) for n in range(1, 26)] == [1] * 25
     assert [len([row for row in full.splitlines() if f".class{n}.AP " in row]) for n in range(1, 26)] == [1] * 25
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_first_run_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: bool) -> None:
+    from rich.console import Console
+
+    from detkit.cli import _console
+    from detkit.kernels import _store
+
+    said: list[str] = []
+    monkeypatch.setattr(_console, "_is_terminal", lambda stream: True)
+    monkeypatch.setattr(Console, "status", lambda self, text: said.append(text) or contextlib.nullcontext())
+    monkeypatch.setattr(_store, "folder", lambda: tmp_path if kept else tmp_path / "none yet")
+    for compiles in (True, False):
+        with _console.working("scoring", compiles=compiles):
+            pass
+    note = "" if kept else " (compiling kernels, in the first run only)"
+    assert said == [f"scoring{note}", "scoring"]

@@ -187,6 +187,17 @@ def test_an_explanation_in_every_rendering(job: Path) -> None:
     assert "star -0.1938" in found["github"]
 
 
+def test_the_last_line_is_the_verdict_whatever_is_explained(job: Path) -> None:
+    _, out, _ = judge(job, "worse", "--baseline", "good.json", "--explain")
+    lines = out.splitlines()
+    assert lines[-1].startswith("verdict: FAILED (")
+    assert sum(line.startswith("verdict:") for line in lines) == 1
+    assert lines[-2] == ""
+    assert next(n for n, line in enumerate(lines) if line.startswith("image ")) < len(lines) - 2
+    _, plain, _ = judge(job, "worse", "--baseline", "good.json")
+    assert plain.splitlines() == [*lines[: len(plain.splitlines()) - 1], lines[-1]]
+
+
 def test_what_cannot_be_compared_is_not_explained(job: Path) -> None:
     other = json.loads((job / "good.json").read_text(encoding="utf-8"))
     other["inputs"]["ground_truth"]["sha256"] = "0" * 64

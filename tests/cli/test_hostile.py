@@ -110,6 +110,39 @@ PICTURES = [
     ),
 ]
 
+LINK_TO_ZERO, ITSELF = (lambda p: p.symlink_to("/dev/zero")), (lambda p: p.symlink_to(p.name))
+ROW = b"0 0.5 0.5 0.2 0.2\n"
+THING = "<object><name>cat</name><bndbox><xmin>{}</xmin><ymin>1</ymin><xmax>{}</xmax><ymax>5</ymax></bndbox></object>"
+
+LABELS = [
+    hostile("labels are a pipe", lay.labels(os.mkfifo), CHECK, 1, "DK101", "a.txt"),
+    hostile("labels are endless", lay.labels(LINK_TO_ZERO), CHECK, 1, "DK101", "a.txt"),
+    hostile("labels are a loop of links", lay.labels(ITSELF), CHECK, 1, "DK101", "a.txt"),
+    hostile("labels are a folder", lay.labels(Path.mkdir), CHECK, 1, "DK101", "a.txt"),
+    hostile("folders in a circle", lay.folders_in_a_circle, CHECK, 0),
+    hostile("labels are empty", lay.labels(b""), CHECK, 0),
+    hostile("labels in UTF-16", lay.labels(ROW.decode().encode("utf-16")), CHECK, 0),
+    hostile("labels with a byte order mark", lay.labels(b"\xef\xbb\xbf" + ROW), CHECK, 0),
+    hostile("labels with other line ends", lay.labels(ROW.replace(b"\n", b"\r\n") * 2), CHECK, 0, "DK501"),
+    hostile("labels cut in a character", lay.labels(ROW + b"\xc3"), CHECK, 1, "DK101", "a.txt"),
+    hostile("labels with a zero byte", lay.labels(ROW + b"\0"), CHECK, 1, "a.txt"),
+    hostile("labels of no number", lay.labels(b"0 nan 0.5 inf 0.2\n"), CHECK, 1, "DK102", "is not finite"),
+    hostile("labels at the end of the floats", lay.labels(b"0 0.5 1.7e308 .2 .2\n"), CHECK, 1, "DK102", "too large"),
+    hostile("a class beyond all integers", lay.labels(b"9" * 400 + ROW[1:]), CHECK, 1, "a.txt"),
+    hostile("20,000 classes", lay.labels(ROW, b"".join(b"c%d\n" % i for i in range(20_000))), CHECK, 0),
+    hostile("classes cut in a character", lay.labels(ROW, b"caf\xc3"), "stats d", 2, "classes.txt"),
+    hostile("corners of no number", lay.xml(THING.format("NaN", "1e999")), "stats voc", 0, "no number"),
+    hostile("corners at the ends of the floats", lay.xml(THING.format("-1.7e308", "1.7e308")), "stats voc", 0,
+            "too far apart"),
+    hostile("XML cut in a character", lay.text("voc/Annotations/a.xml", b"<annotation><filename>\xc3"), "stats voc", 2,
+            "a.xml"),
+    hostile("XML that is empty", lay.text("voc/Annotations/a.xml", b""), "stats voc", 2, "a.xml"),
+    hostile("one key twice in JSON", lay.text("truth.json", '{"images": [], "images": 5, "annotations": []}'),
+            "stats truth.json", 2, "truth.json"),
+    hostile("one key twice in YAML", lay.yaml("names: [cat]\ntrain: images\nnames: [dog]\n"),
+            "stats d --kind dataset --from yolo", 2, "data.yaml"),
+]  # fmt: skip
+
 NAMES = [
     hostile("line end in a name", lay.labels_named(b"a\nb"), "convert d out --to yolo", 0),
     hostile("escape sequence in a name", lay.labels_named(b"\x1b[2Jx"), "check d", 0),
@@ -151,7 +184,7 @@ OUTPUTS = [
             "eval truth.json pred.json -o p.json", 2, "exists already"),
 ]  # fmt: skip
 
-TABLE = [*ARCHIVES, *TEXTS, *PICTURES, *NAMES, *MODELS, *OUTPUTS]
+TABLE = [*ARCHIVES, *TEXTS, *PICTURES, *LABELS, *NAMES, *MODELS, *OUTPUTS]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])

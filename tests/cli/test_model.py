@@ -108,7 +108,7 @@ def test_operators_that_leave_the_gpu_are_named(here: Path) -> None:
 def test_a_free_size_is_assumed_or_given(here: Path) -> None:
     _model(here / "free.onnx", size=("h", "w"))
     done = run(["model", "free.onnx"], here)
-    assert "at 640x640 (assumed: the file leaves the size free)" in done.stdout
+    assert "at 640x640 (assumed: the file leaves the size free)" in " ".join(done.stdout.split())
     given = json.loads(run(["model", "free.onnx", "--image-size", "320x160", "--format", "json"], here).stdout)
     assert (given["image_size"], given["image_size_assumed"]) == ([320, 160], False)
     assert given["heads"][0]["grid"] == [40, 20]

@@ -89,7 +89,7 @@ def test_labels_alone_and_dry_runs(demo, tmp_path):
         (["voc", "out"], "no image file was found"),
         (["--join", "predictions/coco.json"], "--join needs --index and -o"),
         (["--join", "predictions/coco.json", "--index", "data.yaml", "-o", "x.json"], "not an index of tiles"),
-        (["--join", "predictions/coco.json", "--index", "gone", "-o", "x.json"], "not a readable index"),
+        (["--join", "predictions/coco.json", "--index", "gone", "-o", "x.json"], "no such file"),
     ],
 )
 def test_bad_requests(demo, arguments, message):

@@ -20,7 +20,7 @@ from detkit.evaluation import protocols
 from detkit.evaluation.averaging import trapezoid, trapezoid_to_end
 from detkit.evaluation.best_f1 import at_best_mean_f1
 from detkit.evaluation.result import Evaluation
-from detkit.kernels.match import FALSE, TRUE
+from detkit.kernels.match import FALSE, IGNORED, TRUE
 from detkit.tables import Categories, Dataset, Detections, Images, id_array
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,6 +219,14 @@ def test_precision_and_recall_are_those_of_the_best_mean_f1() -> None:
     ]
     found = at_best_mean_f1([(np.array(s), np.array(o, np.uint8), t) for s, o, t in classes])
     assert found.tolist() == [pytest.approx(row, abs=1e-9) for row in _best_f1_by_hand(classes)]
+
+
+def test_detections_that_are_ignored_change_no_operating_point() -> None:
+    """Also not the first ones, before which there is no precision."""
+    score, outcome = [0.9, 0.8, 0.6, 0.3], [IGNORED, TRUE, IGNORED, FALSE]
+    found = at_best_mean_f1([(np.array(score), np.array(outcome, np.uint8), 1)])
+    without = at_best_mean_f1([(np.array([0.8, 0.3]), np.array([TRUE, FALSE], np.uint8), 1)])
+    assert found.tolist() == without.tolist()
 
 
 def test_a_class_without_truth_has_no_operating_point() -> None:

@@ -59,3 +59,19 @@ def test_normalised_coordinates_come_back_exactly(box: tuple[object, ...], width
     xywh = np.array([[float(v) for v in box]])  # type: ignore[arg-type]
     size = np.array([[width, height]])
     assert boxes.denormalise(boxes.normalise(xywh, size), size).tolist() == xywh.tolist()
+
+
+@pytest.mark.parametrize(
+    ("image", "tile", "overlap", "lefts", "tops"),
+    [
+        ((1000, 600), (640, 640), 0.2, [0, 360], [0]),
+        ((640, 1280), (640, 640), 0.0, [0], [0, 640]),
+        # Two steps of 512, whatever the last bit of 0.8 times 640 is.
+        ((1664, 100), (640, 640), 0.2, [0, 512, 1024], [0]),
+    ],
+)
+def test_windows_cover_an_image_and_end_at_its_border(image, tile, overlap, lefts, tops):
+    found = boxes.windows(image, tile, overlap)
+    assert [window[:2] for window in found] == [(x, y) for y in tops for x in lefts]
+    assert all(b - a == min(image[0], tile[0]) and d - c == min(image[1], tile[1]) for a, c, b, d in found)
+    assert found[-1][2:] == image

@@ -147,6 +147,22 @@ def test_a_pyproject_that_never_mentions_detkit_is_not_parsed(tmp_path: Path) ->
         find_config(tmp_path / "a")
 
 
+def test_the_search_ends_with_the_repository(tmp_path: Path) -> None:
+    write(tmp_path, "detkit.toml", TOML)
+    deep = tmp_path / "repository" / "a"
+    deep.mkdir(parents=True)
+    assert find_config(deep) == tmp_path / "detkit.toml"
+    own = write(tmp_path, "repository/.git", "gitdir: elsewhere\n").parent  # a worktree: `.git` is a file
+    assert find_config(deep) is None
+    assert find_config(own) is None
+    inside = write(own, "pyproject.toml", "[tool.detkit]\n")
+    assert find_config(deep) == inside
+    (own / ".git").unlink()
+    (own / ".git").mkdir()
+    inside.unlink()
+    assert find_config(deep) is None
+
+
 def test_a_folder_named_like_a_file_is_passed_over(tmp_path: Path) -> None:
     outer = write(tmp_path, "detkit.toml", TOML)
     (tmp_path / "a" / "detkit.toml").mkdir(parents=True)
@@ -250,5 +266,5 @@ def test_only_light_imports_at_the_top() -> None:
     tree = ast.parse(Path(config.__file__).read_text(encoding="utf-8"))
     top = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     top |= {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
-    assert top == {"__future__", "collections.abc", "detkit.errors", "json", "pathlib", "re", "tomllib", "typing"}
+    assert top == {"__future__", "collections.abc", "detkit.errors", "json", "pathlib", "re", "typing"}
     assert sorted(config.__all__) == config.__all__

@@ -14,14 +14,6 @@ from detkit.distributions import may_plug_in, version
 from plugins import describe
 
 
-@pytest.fixture(autouse=True)
-def _asked_anew(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sys, "meta_path", [PathFinder])
-    may_plug_in.cache_clear()
-    yield
-    may_plug_in.cache_clear()
-
-
 @pytest.mark.parametrize("name", ["numba", "llvmlite", "numpy"])
 def test_versions_are_those_of_the_library(name: str) -> None:
     assert version(name) == importlib.metadata.version(name)
@@ -32,6 +24,26 @@ def test_a_version_that_is_not_there() -> None:
         version("no_such_distribution")
 
 
+@pytest.fixture
+def asked_anew(monkeypatch: pytest.MonkeyPatch):
+    """Only the standard finder, which other tests' libraries may have replaced by their own."""
+    monkeypatch.setattr(sys, "meta_path", [Standard])
+    may_plug_in.cache_clear()
+    yield
+    may_plug_in.cache_clear()
+
+
+class Standard(PathFinder):
+    """Finds distributions, and says so, as the standard one does."""
+
+    __module__ = PathFinder.__module__
+
+    @staticmethod
+    def find_distributions(context: object) -> list[object]:
+        return []
+
+
+@pytest.mark.usefixtures("asked_anew")
 def test_a_folder_on_the_path_plugs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     describe(tmp_path, "detkit.formats", "mine", "module")
     assert not may_plug_in("detkit.formats")
@@ -41,6 +53,7 @@ def test_a_folder_on_the_path_plugs_in(tmp_path: Path, monkeypatch: pytest.Monke
     assert not may_plug_in("detkit.detectors")
 
 
+@pytest.mark.usefixtures("asked_anew")
 def test_an_archive_on_the_path_leaves_it_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         archive.writestr("example-1.0.dist-info/entry_points.txt", "[detkit.formats]\nmine = module\n")
@@ -48,16 +61,18 @@ def test_an_archive_on_the_path_leaves_it_open(tmp_path: Path, monkeypatch: pyte
     assert may_plug_in("detkit.formats")
 
 
+@pytest.mark.usefixtures("asked_anew")
 def test_another_finder_of_distributions_leaves_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
     class Finder:
         @staticmethod
         def find_distributions(context: object) -> list[object]:
             return []
 
-    monkeypatch.setattr(sys, "meta_path", [PathFinder, Finder])
+    monkeypatch.setattr(sys, "meta_path", [Standard, Finder])
     assert may_plug_in("detkit.formats")
 
 
+@pytest.mark.usefixtures("asked_anew")
 def test_what_cannot_be_listed_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "example-1.0.dist-info").mkdir()
     monkeypatch.setattr(sys, "path", ["/no/such/folder", str(tmp_path), ""])

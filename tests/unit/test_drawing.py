@@ -259,6 +259,27 @@ def test_text_is_readable_on_every_colour():
     assert len(set(COLOURS)) == len(COLOURS)
 
 
+def test_a_label_is_no_wider_than_the_image_and_keeps_both_ends():
+    canvas = Canvas(Image.new("RGB", (120, 90), "white"), Fonts())
+    assert canvas.label("begin" + "x" * 200_000 + "end", (50, 30, 20, 20), (230, 159, 0))
+    left, _, right, _ = canvas._taken[0]
+    assert 0 <= left < right <= 120
+    assert right - left > 90
+    font = Fonts().of("begin", canvas.text_size)
+    text = canvas._fitted("begin" + "x" * 300 + "end", font, 100)
+    assert text.startswith("begin")
+    assert text.endswith("end")
+    assert "..." in text
+    assert canvas._fitted("traffic light", font, 100) == "traffic light"
+
+
+def test_no_label_covers_a_tiny_image():
+    canvas = Canvas(Image.new("RGB", (24, 16), "white"), Fonts())
+    assert canvas.label("traffic light", (2, 2, 10, 10), (230, 159, 0))
+    assert canvas._labels == 0
+    assert (np.asarray(canvas.image) == 255).all()
+
+
 def test_labels_do_not_lie_on_one_another_where_there_is_room():
     canvas = Canvas(Image.new("RGB", (300, 300), "white"), Fonts())
     for _ in range(3):

@@ -51,3 +51,13 @@ def test_examples_are_cut() -> None:
 )
 def test_shares_read_as_people_write_them(share: float | None, digits: int | None, text: str) -> None:
     assert percent(share, digits) == text
+
+
+def test_a_long_text_is_folded_between_words_and_never_inside_a_command() -> None:
+    from detkit.findings import folded
+
+    assert folded("  short  text", 20) == ["  short  text"]
+    text = "  driver   not ready: run `docker run --gpus all` or mend it"
+    assert folded(text, 30) == ["  driver   not ready: run", "    `docker run --gpus all` or", "    mend it"]
+    assert folded("a " + "x" * 40 + " b", 20, hang="") == ["a", "x" * 40, "b"]
+    assert "".join("".join(folded(text, width)).replace(" ", "") for width in (10, 30)) == text.replace(" ", "") * 2

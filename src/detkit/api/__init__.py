@@ -1,8 +1,7 @@
 """The Python API: joins formats, evaluation, transforms and reports. What the command line calls, too.
 
-Everything here takes paths or tables and returns values; nothing prints. One file a subject: `tables` (read, write,
-convert, nms, stats), `scoring`, `gating`, `overlaps`, `ensembling`, `comparing`, `differing`, `inspecting`,
-`predicting`, `reporting`, `benching`.
+Everything here takes paths or tables and returns values; nothing prints. One file a subject, as `_HOMES` lists them;
+what every verb on a dataset shares is in `verbs`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from detkit.api.benching import bench, runtimes
     from detkit.api.checking import CheckResult, CheckSettings, Mending, check, check_settings, mend, mend_in_place
     from detkit.api.comparing import compare, judge_comparison, with_intervals
+    from detkit.api.converting import Conversion, convert
     from detkit.api.cropping import Crops, CropSettings, crops
     from detkit.api.deduping import DedupeSettings, dedupe
     from detkit.api.differing import diff, diff_datasets, diff_kind, diff_listing, judge_diff
@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from detkit.api.ensembling import ensemble
     from detkit.api.exporting import flat_metrics, frame
     from detkit.api.framing import Frames, FrameSettings, frames
-    from detkit.api.gating import Rule, gate, load_baseline, load_result, load_rules, rules_for_gate
+    from detkit.api.gating import (
+        Rule,
+        find_rules,
+        gate,
+        load_baseline,
+        load_result,
+        load_rules,
+        naming_rules,
+        read_rules,
+        refuse_unknown_metrics,
+    )
     from detkit.api.inspecting import inspect_model
     from detkit.api.merging import merge
     from detkit.api.overlaps import BoxOverlaps, iou, write_overlaps
@@ -36,7 +46,7 @@ if TYPE_CHECKING:
     from detkit.api.splitting import split
     from detkit.api.suppressing import nms
     from detkit.api.suspecting import SuspectExport, export_suspects, suspect_format
-    from detkit.api.tables import Conversion, convert, read, stats, target_format, write
+    from detkit.api.tables import read, stats, target_format, write
     from detkit.api.tiling import JoinSettings, TileSettings, join_tiles, read_tile_index, tile
     from detkit.api.undoing import Undone, undo
 
@@ -87,6 +97,7 @@ __all__ = [
     "export_suspects",
     "filter",
     "find_anchors",
+    "find_rules",
     "flat_metrics",
     "frame",
     "frames",
@@ -103,16 +114,18 @@ __all__ = [
     "mend_in_place",
     "merge",
     "merge_results",
+    "naming_rules",
     "nms",
     "predict",
     "read",
+    "read_rules",
     "read_tile_index",
+    "refuse_unknown_metrics",
     "remap",
     "render_report",
     "report",
     "report_format",
     "report_kinds",
-    "rules_for_gate",
     "runtimes",
     "sample",
     "save_matches",
@@ -137,6 +150,7 @@ _HOMES = {
     "benching": "bench runtimes",
     "checking": "CheckResult CheckSettings Mending check check_settings mend mend_in_place",
     "comparing": "compare judge_comparison with_intervals",
+    "converting": "Conversion convert",
     "cropping": "CropSettings Crops crops",
     "deduping": "DedupeSettings dedupe",
     "differing": "diff diff_datasets diff_kind diff_listing judge_diff",
@@ -144,7 +158,8 @@ _HOMES = {
     "ensembling": "ensemble",
     "exporting": "flat_metrics frame",
     "framing": "FrameSettings Frames frames",
-    "gating": "Rule gate load_baseline load_result load_rules rules_for_gate",
+    "gating": "Rule find_rules gate load_baseline load_result load_rules naming_rules read_rules "
+    "refuse_unknown_metrics",
     "inspecting": "inspect_model",
     "merging": "merge",
     "overlaps": "BoxOverlaps iou write_overlaps",
@@ -156,7 +171,7 @@ _HOMES = {
     "splitting": "split",
     "suppressing": "nms",
     "suspecting": "SuspectExport export_suspects suspect_format",
-    "tables": "Conversion convert read stats target_format write",
+    "tables": "read stats target_format write",
     "tiling": "JoinSettings TileSettings join_tiles read_tile_index tile",
     "undoing": "Undone undo",
 }

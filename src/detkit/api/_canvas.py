@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ OUTCOME_COLOURS: dict[str, Colour] = {
 }
 _DARK: Colour = (0, 0, 0)
 _FILL = 80
+#: An image holds at least so many lines of text, or no label; a label is at most so many times as wide as it is high.
+_LABELS, _LETTERS = 3, 20
+#: Characters of a name that are measured.
+_LONGEST = 200
 
 
 def colour_of(category: int) -> Colour:
@@ -133,13 +137,19 @@ class Canvas:
             self._draw.ellipse(around, fill=inner, outline=(*_DARK, 255) if visibility != 1 else (*colour, 255))
 
     def label(self, text: str, box: Sequence[float], colour: Colour) -> bool:
-        """A text on its colour at a box (x, y, width, height), where no other label is; whether a font has it."""
+        """A text on its colour at a box (x, y, width, height), where no other label is; whether a font has it.
+
+        A text that is wider than the image loses its middle; an image that labels would cover gets none.
+        """
         text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
         font = self._fonts.of(text, self.text_size)
         if font is None:
             return False
-        left, top, right, bottom = self._draw.textbbox((0, 0), text, font=font)
+        if self.image.size[1] < _LABELS * self.text_size:
+            return True
         pad = max(1, self.text_size // 6)
+        text = self._fitted(text, font, min(self.image.size[0] - 2 * pad, _LETTERS * self.text_size))
+        left, top, right, bottom = self._draw.textbbox((0, 0), text, font=font)
         width, height = right - left + 2 * pad, max(bottom - top, self.text_size * 0.8) + 2 * pad
         x, y = self._place(box, width, height)
         if self._labels == len(self._taken):
@@ -149,6 +159,17 @@ class Canvas:
         self._draw.rectangle((x, y, x + width - 1, y + height - 1), fill=(*colour, 235))
         self._draw.text((x + pad - left, y + pad - top), text, font=font, fill=(*text_on(colour), 255))
         return True
+
+    def _fitted(self, text: str, font: Any, width: float) -> str:
+        """The text, without its middle where it is wider: names differ at their ends more often."""
+        if len(text) <= _LONGEST and self._draw.textlength(text, font=font) <= width:
+            return text
+        least, most = 0, min(len(text), _LONGEST)
+        while least < most:
+            kept = (least + most + 1) // 2
+            fits = self._draw.textlength(_without_middle(text, kept), font=font) <= width
+            least, most = (kept, most) if fits else (least, kept - 1)
+        return _without_middle(text, least)
 
     def _place(self, box: Sequence[float], width: float, height: float) -> tuple[float, float]:
         """Above the box, in it, below it: where there is room and no label yet; else above it."""
@@ -161,6 +182,11 @@ class Canvas:
             if not ((a < right) & (a + width > left) & (b < bottom) & (b + height > top)).any():
                 return a, b
         return spots[0]
+
+
+def _without_middle(text: str, kept: int) -> str:
+    """So many characters of both ends of the text."""
+    return f"{text[: kept - kept // 2]}...{text[len(text) - kept // 2 :]}"
 
 
 def _dashes(points: NDArray[np.float64], dash: float, gap: float) -> list[list[list[float]]]:

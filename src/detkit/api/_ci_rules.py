@@ -54,7 +54,7 @@ def headlines(content: Mapping[str, Any]) -> list[Headline]:
         None is defined.
     """
     found = []
-    for metric in _NAMES:
+    for metric in _names(content):
         value = content["metrics"].get(metric)
         if not isinstance(value, int | float) or not math.isfinite(value):
             continue
@@ -106,6 +106,13 @@ def starting_rules(found: Sequence[Headline]) -> list[Rule]:
         Rule(metric, significance={"margin": 0.0}, replicates=_FEW, allow_missing=True)
         for metric in (found[0].metric, "class.*.AP")
     ]
+
+
+def _names(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The headline's names, without the AP at an overlap that is the only one: it is the headline again."""
+    thresholds = content["protocol"].get("iou_thresholds")
+    alone = isinstance(thresholds, list | tuple) and len(thresholds) == 1
+    return tuple(name for name in _NAMES if not (alone and name == "AP50"))
 
 
 def _lower_end(content: Mapping[str, Any], metric: str) -> float | None:

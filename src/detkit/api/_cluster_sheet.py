@@ -81,7 +81,8 @@ def _cell(table: Candidates, cluster: Cluster, member: int, fonts: Fonts) -> Ima
     likeness = "stays" if stays else f"copy {cluster.kept_for[member][1]:.3f}"
     colour = _LEFT_OUT if cluster.is_leak else TEXT
     name = with_strip(frame, [(table.names[member][-34:], TEXT)], fonts, 12)
-    more = f"+{len(cluster.members) - _COLUMNS} more" if member == cluster.members[-1] else ""
+    hidden = len(cluster.members) - _COLUMNS
+    more = [(f"+{hidden} more", TEXT)] if hidden > 0 and member == cluster.members[_COLUMNS - 1] else []
     words = [(likeness, _KEPT if stays else _LEFT_OUT), (f"{plural(table.boxes[member], 'box', 'boxes')}", TEXT)]
     words += [(split, colour)] if split else []
-    return with_strip(name, [*words, *([(more, TEXT)] if more and len(cluster.members) > _COLUMNS else [])], fonts, 12)
+    return with_strip(name, [*words, *more], fonts, 12)

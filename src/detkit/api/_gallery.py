@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from detkit.api import _pixels
 from detkit.errors import InputError
-from detkit.files import refuse_special
 from detkit.findings import plural
 from detkit.reports import DrawnBox, Gallery, Picture
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
+    from detkit.tables import Annotations, Detections
 
 __all__ = ["build_gallery"]
 
@@ -120,27 +121,38 @@ class _Boxes:
         drawn: list[DrawnBox] = []
         for truth_kind in ("gt", "fn"):
             for at in np.flatnonzero(self.image_of[truth_kind] == image):
-                drawn.append(truth_box(self.result, int(self.truths[truth_kind][at]), truth_kind))
+                drawn.append(_truth_box(self.result, int(self.truths[truth_kind][at]), truth_kind))
         for kind in ("tp", "fp"):
             for at in np.flatnonzero(self.image_of[kind] == image):
                 row, iou = int(self.rows[kind][at]), float(self.iou[kind][at])
-                drawn.append(detection_box(self.result, row, kind, iou))
+                drawn.append(_detection_box(self.result, row, kind, iou))
         return tuple(drawn)
 
 
-def truth_box(result: Evaluation, row: int, kind: Any) -> DrawnBox:
+def _truth_box(result: Evaluation, row: int, kind: Any) -> DrawnBox:
     """A truth as the page draws it."""
     rows = result.truth.annotations
     x, y, w, h = rows.xywh[row].tolist()
-    return DrawnBox(kind, x, y, w, h, result.truth.categories.names[int(rows.category_index[row])])
+    name = result.truth.categories.names[int(rows.category_index[row])]
+    return DrawnBox(kind, x, y, w, h, name, corners=_corners(result, rows, row))
 
 
-def detection_box(result: Evaluation, row: int, kind: Literal["tp", "fp"], iou: float | None) -> DrawnBox:
+def _detection_box(result: Evaluation, row: int, kind: Literal["tp", "fp"], iou: float | None) -> DrawnBox:
     """A detection as the page draws it."""
     found = result.detections
     x, y, w, h = found.xywh[row].tolist()
     name = result.truth.categories.names[int(found.category_index[row])]
-    return DrawnBox(kind, x, y, w, h, name, float(found.score[row]), iou)
+    return DrawnBox(kind, x, y, w, h, name, float(found.score[row]), iou, _corners(result, found, row))
+
+
+def _corners(
+    result: Evaluation, rows: Annotations | Detections, row: int | None
+) -> tuple[tuple[float, float], ...] | None:
+    """Corners of an oriented box, None where boxes stand upright."""
+    if result.protocol.iou_type != "obb" or rows.shapes is None or row is None:
+        return None
+    rings = rows.shapes.polygons(row)
+    return tuple((float(x), float(y)) for x, y in rings[0]) if len(rings) else None
 
 
 def _examples(result: Evaluation) -> list[_Example]:
@@ -148,7 +160,19 @@ def _examples(result: Evaluation) -> list[_Example]:
     place = {image_id: n for n, image_id in enumerate(result.truth.images.ids.tolist())}
     found = [*_of_misses(result, place), *_of_confusion(result, place)]
     sizes = result.truth.images.sizes
-    return [(key, image, _around(boxes, sizes[image].tolist()), tuple(boxes)) for key, image, boxes in found]
+    return [
+        (key, image, _around(boxes, sizes[image].tolist()), tuple(_oriented(result, image, box) for box in boxes))
+        for key, image, boxes in found
+    ]
+
+
+def _oriented(result: Evaluation, image: int, box: DrawnBox) -> DrawnBox:
+    """The box of an example with its corners: examples know the box around them alone."""
+    truths, found = result.truth, result.detections
+    rows, offsets = (truths.annotations, truths.offsets) if box.kind == "fn" else (found, found.offsets)
+    start, stop = int(offsets[image]), int(offsets[image + 1])
+    same = np.flatnonzero((rows.xywh[start:stop] == (box.x, box.y, box.w, box.h)).all(axis=1))
+    return replace(box, corners=_corners(result, rows, start + int(same[0]) if len(same) else None))
 
 
 def _of_misses(result: Evaluation, place: Mapping[Any, int]) -> list[tuple[str, int, list[DrawnBox]]]:
@@ -219,7 +243,7 @@ def _picture(
 ) -> Picture | None:
     """The image, or its region, made small; None where neither file nor size is known."""
     images = result.truth.images
-    name = images.file_names[image] or str(images.ids[image])
+    name = _pixels.name_of(images, image)
     width, height = images.sizes[image].tolist()
     loaded = None if path is None else _load(path, region, side)
     if loaded is not None:
@@ -231,22 +255,20 @@ def _picture(
     else:
         return None
     x, y, w, h = region or (0.0, 0.0, width, height)
-    moved = tuple(replace(b, x=b.x - x, y=b.y - y) for b in boxes)
-    return Picture(name, src, w, h, moved)
+    return Picture(name, src, w, h, tuple(box.moved(x, y) for box in boxes))
 
 
 def _load(path: str, region: Region | None, side: int) -> tuple[str, tuple[int, int]] | None:
     """(data URI, size of the whole image), None where the file is no readable image."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     try:
-        refuse_special(path)
-        with Image.open(path) as opened:
+        with _pixels.opened(path) as opened:
             if region is None:
                 opened.draft("RGB", (2 * side, 2 * side))
             whole = opened.size
             image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+    except InputError:
         return None
     if region is not None:
         x, y, w, h = region

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from detkit import config
+from detkit.api._pair_file import read_pairs
 from detkit.api.tables import read
 from detkit.errors import InputError
 from detkit.findings import Finding, examples, plural
 from detkit.tables import Dataset, Images
 
-__all__ = ["earlier_splits", "is_file", "read_groups"]
+__all__ = ["earlier_splits", "read_groups"]
 
 _LISTS = ("clusters", "groups")
 _MEMBERS = ("images", "files", "members")
 _NAME = ("file_name", "file", "image", "path", "name", "id")
-
-
-def is_file(given: object) -> bool:
-    """Whether a text that may also be an expression is the name of a file."""
-    try:
-        return isinstance(given, str | Path) and Path(given).is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def read_groups(path: Path) -> dict[str, list[str]]:
@@ -36,12 +28,14 @@ def read_groups(path: Path) -> dict[str, list[str]]:
     InputError
         None of these.
     """
+    found: dict[str, list[str]] = {}
     if path.suffix.lower() == ".csv":
-        return _from_csv(path)
+        for name, group in read_pairs(path, "image and group"):
+            found.setdefault(name, []).append(group)
+        return found
     content: Any = config.load_json(path) if path.suffix.lower() == ".json" else config.load_config(path)
     if isinstance(content, dict):
         content = next((content[key] for key in _LISTS if isinstance(content.get(key), list)), content)
-    found: dict[str, list[str]] = {}
     if isinstance(content, list):
         for number, cluster in enumerate(content):
             for name in _members(cluster, path, number):
@@ -52,22 +46,6 @@ def read_groups(path: Path) -> dict[str, list[str]]:
         if any(isinstance(v, dict | list) for v in values):
             raise InputError("expected image -> group, or lists of images", path=path, place=f"`{name}`")
         found[str(name)] = [str(v) for v in values if v is not None]
-    return found
-
-
-def _from_csv(path: Path) -> dict[str, list[str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = [row for row in csv.reader(handle) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"not a CSV text: {error}", path=path) from error
-    found: dict[str, list[str]] = {}
-    for number, row in enumerate(rows, 1):
-        if len(row) != 2:
-            raise InputError(
-                f"has {plural(len(row), 'column')}, expected image and group", path=path, place=f"row {number}"
-            )
-        found.setdefault(row[0].strip(), []).append(row[1].strip())
     return found
 
 

@@ -70,7 +70,7 @@ def read_part(path: str | Path) -> Part:
         meta = json.loads(arrays.pop(_META)[:].tobytes())
         schema = meta["schema"]
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+        raise files.unreadable(path, error) from error
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError) as error:
         raise InputError(_NO_PART, path=path, hint=_HINT) from error
     if schema != SCHEMA:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit import files
 from detkit.api import _part_settings as plain
+from detkit.api._scoring_input import refuse_low_coverage, refuse_low_scores
 from detkit.api._shard_input import joined_images
 from detkit.errors import CannotJudgeError, InputError, UsageError
 from detkit.evaluation.folding import Predicted, empty_like, fold, no_truth
@@ -74,7 +75,7 @@ def fold_parts(given: Named, *, jobs: int | None = None) -> Evaluation:
         jobs=jobs,
     )
     _require_enough(result, alone, settings)
-    return result
+    return replace(result, request=first["request"])
 
 
 def _complete(given: Named) -> Named:
@@ -149,12 +150,7 @@ def _digest_of_predictions(parts: Named) -> str | None:
     unread = [name for name, _ in base["listing"] if name not in digests]
     if unread:
         raise CannotJudgeError(f"no part read `{unread[0]}` of the predictions", hint="make all parts again")
-    if len(digests) == 1:
-        return str(next(iter(digests.values())))
-    total = hashlib.sha256()
-    for name in sorted(digests):
-        total.update(name.encode("utf-8", "surrogateescape") + b"\0" + bytes.fromhex(digests[name]))
-    return total.hexdigest()
+    return files.sha256_of_digests([(name, bytes.fromhex(digest)) for name, digest in digests.items()])
 
 
 def _predicted(parts: Named, digest: str | None) -> Predicted:
@@ -194,20 +190,9 @@ def _require_apart(parts: Named) -> None:
 
 def _require_enough(result: Evaluation, parts: Sequence[Part], settings: Mapping[str, Any]) -> None:
     """As `detkit.api.scoring.evaluate` judges what is left to score."""
-    aligned = sum(part.meta["aligned_rows"] for part in parts)
-    if aligned and not len(result.detections):
-        best = max(part.meta["best_score"] for part in parts if part.meta["best_score"] is not None)
-        raise CannotJudgeError(
-            f"no prediction has a score >= {result.protocol.score_threshold:g} (the highest is {best:g}): "
-            "nothing to compare",
-            hint="lower --score-threshold",
-        )
-    least, ratio = settings["min_coverage"], result.coverage.ratio
-    if least is not None and (ratio is None or ratio < least):
-        raise CannotJudgeError(
-            f"predictions cover {result.coverage.predicted} of {result.coverage.images} truth images, "
-            f"less than the {least:g} asked for"
-        )
+    best = [part.meta["best_score"] for part in parts if part.meta["best_score"] is not None]
+    refuse_low_scores(result, sum(part.meta["aligned_rows"] for part in parts), max(best, default=None))
+    refuse_low_coverage(result, settings["min_coverage"])
 
 
 def _whole(part: Part, name: str) -> NDArray[Any]:

@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from detkit.errors import UsageError
 from detkit.tables import Categories, Images, id_array
+
+if TYPE_CHECKING:
+    from detkit.api.scoring import EvaluationSettings
 
 __all__ = [
     "categories_of",
@@ -36,7 +38,7 @@ _UNSHARDED = {
 _SILENT = frozenset(("jobs", "examples", "beta", "operating_score", *_UNSHARDED))
 
 
-def refuse_unsharded(settings: Any) -> None:
+def refuse_unsharded(settings: EvaluationSettings) -> None:
     """Raise when settings ask for what parts do not hold.
 
     Raises
@@ -51,18 +53,12 @@ def refuse_unsharded(settings: Any) -> None:
             )
 
 
-def plain_settings(settings: Any, class_map: Mapping[str, str | None] | None) -> dict[str, Any]:
-    """Every setting that an answer depends on; files by their content."""
+def plain_settings(settings: EvaluationSettings) -> dict[str, Any]:
+    """Every setting that an answer depends on; files by their content, which the settings hold by now."""
     found = {f.name: getattr(settings, f.name) for f in fields(settings) if f.name not in _SILENT}
     hierarchy, sizes = found["hierarchy"], found["image_sizes"]
-    found["class_map"] = None if class_map is None else dict(class_map)
     if hierarchy is not None:
-        content = (
-            json.dumps(hierarchy, sort_keys=True).encode()
-            if isinstance(hierarchy, Mapping)
-            else Path(hierarchy).read_bytes()
-        )
-        found["hierarchy"] = hashlib.sha256(content).hexdigest()
+        found["hierarchy"] = hashlib.sha256(json.dumps(hierarchy, sort_keys=True).encode()).hexdigest()
     found["image_sizes"] = None if sizes is None else repr(sizes)
     plain: dict[str, Any] = json.loads(json.dumps(found, default=str))
     return plain

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.errors import InputError
-from detkit.files import refuse_special
+from detkit._version import __version__
+from detkit.errors import InputError, UsageError
+from detkit.files import FOLDER_MARK, refuse_special
 from detkit.findings import Finding, Loss
 from detkit.tables import Dataset, Images
 
@@ -21,25 +24,52 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
+    "WRITTEN",
     "Progress",
+    "check_sheet",
     "displayed",
     "fitting",
     "in_threads",
     "known_files",
     "left_out",
+    "mark_folder",
     "name_of",
+    "opened",
     "rgb",
     "safe_name",
     "save",
     "sizes_of",
 ]
 
+#: Suffixes of the images that are written.
+WRITTEN = (".jpg", ".jpeg", ".png")
 #: Told (done, all) as work goes on.
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
 R = TypeVar("R")
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Image.Image]:
+    """An image file while the block works on it; what goes wrong in the block is the file's fault.
+
+    Raises
+    ------
+    InputError
+        Not a readable image.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            refuse_special(path)
+            with Image.open(path) as image:
+                yield image
+    except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
+        raise _unreadable(path, error) from error
 
 
 def displayed(path: str | Path) -> Image.Image:
@@ -50,33 +80,19 @@ def displayed(path: str | Path) -> Image.Image:
     InputError
         Not a readable image.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            refuse_special(path)
-            with Image.open(path) as image:
-                image.load()
-                turned = ImageOps.exif_transpose(image)
-                return turned if turned is not image else image.copy()
-    except Exception as error:  # a damaged file makes Pillow's plugins raise nearly anything
-        raise _unreadable(path, error) from error
+    with opened(path) as image:
+        image.load()
+        turned = ImageOps.exif_transpose(image)
+        return turned if turned is not image else image.copy()
 
 
 def _size(path: str) -> tuple[int, int]:
     """Displayed size, from the header."""
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            refuse_special(path)
-            with Image.open(path) as image:
-                width, height = image.size
-                return (height, width) if image.getexif().get(_ORIENTATION) in _TURNED else (width, height)
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    with opened(path) as image:
+        width, height = image.size
+        return (height, width) if image.getexif().get(_ORIENTATION) in _TURNED else (width, height)
 
 
 def _unreadable(path: str | Path, error: Exception) -> InputError:
@@ -116,6 +132,23 @@ def save(image: Image.Image, path: Path, *, quality: int = 95, suffix: str | Non
     if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"):
         image = rgb(image)
     image.save(path, "PNG", **options)
+
+
+def check_sheet(target: str | Path) -> None:
+    """Refuse a name that tells no kind of image that is written: before images are read.
+
+    Raises
+    ------
+    UsageError
+    """
+    if Path(target).suffix.lower() not in WRITTEN:
+        raise UsageError(f"{target}: a sheet is one image", hint="end the name in .jpg or .png")
+
+
+def mark_folder(folder: Path, format: str) -> None:
+    """Say in a folder of images that detkit wrote it: only such a folder is ever replaced."""
+    mark = json.dumps({"detkit": __version__, "format": format})
+    (folder / FOLDER_MARK).write_text(mark + "\n", encoding="utf-8", newline="\n")
 
 
 def name_of(images: Images, position: int) -> str:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from detkit import formats
+from detkit.api._scored_split import usual_split
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats import ReadOptions
 from detkit.tables import Dataset
 
 if TYPE_CHECKING:
+    from detkit.api.predicting import PredictSettings
     from detkit.detectors import Pictures
 
 __all__ = ["Source", "source_of"]
 
-_SPLITS = ("val", "valid", "validation", "test")
 #: What may hold a dataset in one file.
 _DATASET_FILES = (".json", ".yaml", ".yml", ".xml", ".csv", ".zip", ".tar", ".tgz", ".gz")
 
@@ -32,7 +33,7 @@ class Source:
     findings: tuple[Finding, ...]
 
 
-def source_of(images: str | Path | Dataset, settings: Any) -> Source:
+def source_of(images: str | Path | Dataset, settings: PredictSettings) -> Source:
     """The pictures to run.
 
     Parameters
@@ -62,10 +63,11 @@ def source_of(images: str | Path | Dataset, settings: Any) -> Source:
     return Source(detectors.find_pictures(images, every=every), None, ())
 
 
-def _of_truth(images: str | Path | Dataset, settings: Any, every: int) -> Source:
+def _of_truth(images: str | Path | Dataset, settings: PredictSettings, every: int) -> Source:
     from detkit import detectors
 
     truth = settings.truth
+    assert truth is not None
     same = images is truth or (
         not isinstance(images, Dataset) and not isinstance(truth, Dataset) and _is_same(images, truth)
     )
@@ -87,7 +89,7 @@ def _is_same(a: str | Path, b: str | Path) -> bool:
     return Path(a).resolve() == Path(b).resolve()
 
 
-def _as_dataset(images: str | Path, settings: Any) -> Dataset | None:
+def _as_dataset(images: str | Path, settings: PredictSettings) -> Dataset | None:
     """The dataset that a path is; None for a folder, a list or a file of images."""
     path = Path(images)
     if settings.source_format == "images":
@@ -106,12 +108,12 @@ def _as_dataset(images: str | Path, settings: Any) -> Dataset | None:
     return found if found.categories.has_names else None
 
 
-def _read(path: str | Path, format: str, settings: Any) -> Dataset:
+def _read(path: str | Path, format: str, settings: PredictSettings) -> Dataset:
     names = None if settings.names is None or settings.truth is None else tuple(settings.names)
     return formats.read_dataset(path, format, ReadOptions(names=names, with_shapes=False, with_extra=False))
 
 
-def _of_dataset(dataset: Dataset, settings: Any) -> Source:
+def _of_dataset(dataset: Dataset, settings: PredictSettings) -> Source:
     part, note = _split(dataset, settings)
     return _checked(Source(_pictures(part), part, (*part.findings, *note)))
 
@@ -140,13 +142,11 @@ def _checked(source: Source) -> Source:
     return source
 
 
-def _split(dataset: Dataset, settings: Any) -> tuple[Dataset, list[Finding]]:
+def _split(dataset: Dataset, settings: PredictSettings) -> tuple[Dataset, list[Finding]]:
     """The images of the split asked for; by default of the one that is usually scored, where there are several."""
     known = list(dataset.splits)
-    wanted = settings.split
-    if wanted is None and len(known) > 1:
-        wanted = next((name for name in _SPLITS if name in known), None)
-    if wanted in (None, "all"):
+    wanted = usual_split(dataset) if settings.split is None else settings.split
+    if wanted == "all":
         return dataset, []
     if wanted not in known:
         raise InputError(f"no split `{wanted}`; the dataset has {', '.join(known) or 'none'}")
@@ -155,4 +155,4 @@ def _split(dataset: Dataset, settings: Any) -> tuple[Dataset, list[Finding]]:
         return part, []
     others = ", ".join(name for name in known if name != wanted)
     message = f"split `{wanted}` is run (not {others}; `--split all` runs every image)"
-    return replace(part), [Finding("DK110", message)]
+    return part, [Finding("DK110", message)]

@@ -144,7 +144,7 @@ def read_thresholds(path: str | Path) -> Thresholds:
     try:
         content = json.loads(path.read_bytes(), object_pairs_hook=lambda pairs: _once(path, pairs))
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+        raise files.unreadable(path, error) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON: {error}", path=path) from error
     if not isinstance(content, dict):

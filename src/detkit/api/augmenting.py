@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from detkit import config, files, formats
 from detkit.api import _pixels
 from detkit.api.drawing import DrawSettings, draw
-from detkit.api.tables import keep_apart, read
-from detkit.api.verbs import Changed, Written, dataset_format, write_changed
+from detkit.api.verbs import Changed, Written, dataset_format, read_source, write_changed
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss
 from detkit.tables import Dataset
@@ -143,15 +142,12 @@ def augment(
     settings = settings or AugmentSettings()
     steps = settings.steps()
     transform.Augmenter(steps)  # refuses what is wrong before anything is read
-    if isinstance(source, Dataset):
-        dataset = source
-    else:
-        keep_apart(source, target)
-        dataset = read(source, format=source_format, **dict(read_options or {}))
+    dataset = read_source(source, [target], source_format, read_options)
     name = to or dataset_format(target, dataset)
     if Path(target).suffix.lower() in formats.capabilities(name).file_suffixes:
         raise UsageError(f"{target}: one file has no room for images", hint="name a folder")
     if preview is not None:
+        _pixels.check_sheet(preview)
         files.refuse_existing(Path(preview), overwrite=overwrite)
     if not dry_run:
         files.check_target(target, overwrite=overwrite)

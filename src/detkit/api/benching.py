@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from detkit.api._detector_request import devices_of, names_of, request_of
 from detkit.api._running import Report
-from detkit.api.predicting import PredictSettings, devices_of, names_of, request_of
+from detkit.api.predicting import PredictSettings
 from detkit.errors import UsageError
 
 __all__ = ["bench", "runtimes"]

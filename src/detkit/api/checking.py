@@ -12,9 +12,9 @@ import numpy as np
 
 from detkit import checks
 from detkit.api._check_result import CheckResult, CheckSettings, only_new, read_baseline
-from detkit.api.tables import keep_apart, read
+from detkit.api.tables import read
 from detkit.api.undoing import Undone, replace_with_bundle, undo
-from detkit.api.verbs import Changed, Written, write_changed
+from detkit.api.verbs import Changed, Written, read_source, write_changed
 from detkit.caches import cache_folder
 from detkit.checks import Context, Headers
 from detkit.config import find_config, load_config, section
@@ -190,9 +190,7 @@ def mend(
     settings = settings or CheckSettings()
     chosen = checks.select(settings.select, settings.ignore)
     options = dict(read_options or {})
-    if not isinstance(source, Dataset):
-        keep_apart(source, target)
-    dataset = source if isinstance(source, Dataset) else read(source, format=format, **options)
+    dataset = read_source(source, [target], format, options)
     context = _context(dataset, settings, one_split=options.get("split") is not None)
     before = _result(dataset, tuple(checks.run(dataset, context, chosen)), settings)
     mended = checks.mend(dataset, context, chosen, unsafe=unsafe)

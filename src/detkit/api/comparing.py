@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detkit import config
+from detkit import config, files
 from detkit.api._analysing import read_slices
+from detkit.api._pair_file import read_pairs
 from detkit.api.scoring import EvaluationSettings, evaluate
 from detkit.errors import InputError, UsageError
 from detkit.findings import examples, plural
@@ -156,8 +156,8 @@ def group_images(result: Evaluation, groups: Groups) -> list[str]:
     """
     images = result.truth.images
     if isinstance(groups, Mapping):
-        known = {str(key): str(value) for key, value in groups.items()}
-    elif _is_file(groups):
+        known = _stated(groups)
+    elif files.is_file(groups):
         known = _read_groups(Path(groups))
     else:
         return _by_expression(images.file_names, str(groups))
@@ -199,25 +199,13 @@ def _read_groups(path: Path) -> dict[str, str]:
         content = config.load_config(path)
         if any(isinstance(value, dict | list) for value in content.values()):
             raise InputError("expected a mapping of image id or file name to group", path=path)
-        return {str(key): str(value) for key, value in content.items()}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = [row for row in csv.reader(handle) if row]
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text: {error}", path=path) from error
-    for number, row in enumerate(rows, 1):
-        if len(row) != 2:
-            raise InputError(
-                f"has {plural(len(row), 'column')}, expected image and group", path=path, place=f"row {number}"
-            )
-    return {image.strip(): group.strip() for image, group in rows}
+        return _stated(content)
+    return dict(read_pairs(path, "image and group"))
 
 
-def _is_file(given: str | Path) -> bool:
-    try:
-        return Path(given).is_file()
-    except (OSError, ValueError):
-        return False
+def _stated(groups: Mapping[Any, Any]) -> dict[str, str]:
+    """Groups by image as texts; null says that an image has none."""
+    return {str(key): str(value) for key, value in groups.items() if value is not None}
 
 
 def _labels(predictions: Sequence[Any]) -> list[str]:

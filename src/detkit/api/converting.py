@@ -1,25 +1,124 @@
-"""Which sources a conversion means, where each one's result goes, and which classes are better left out first."""
+"""Conversions: which sources are meant, where each one's result goes, what is lost, and what is better left out."""
 
 from __future__ import annotations
 
 import glob
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from detkit import formats
+from detkit.api.tables import Table, keep_apart, read, recognised, write
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding
-from detkit.tables import Dataset
+from detkit.findings import Finding, Loss
+from detkit.formats import WriteOptions
+from detkit.tables import Dataset, Detections
 
-__all__ = ["conversion_pairs", "is_pattern", "placeholder_findings"]
+__all__ = ["Conversion", "conversion_pairs", "convert", "is_pattern", "placeholder_findings"]
 
 #: Formats that write a class as its place in the list of classes.
 _NUMBERED = frozenset(("yolo", "mot"))
 
 #: Suffixes that say how a file is packed, not what it is called.
 _PACKED = frozenset((".gz", ".zst", ".bz2", ".xz", ".tar", ".tgz", ".zip"))
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` did: formats, counts, what reading noticed, what writing lost."""
+
+    source_format: str
+    target_format: str
+    kind: str
+    images: int
+    boxes: int
+    findings: tuple[Finding, ...]
+    losses: tuple[Loss, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, schema `detkit.conversion/1`."""
+        return {
+            "schema": "detkit.conversion/1",
+            "from": self.source_format,
+            "to": self.target_format,
+            "kind": self.kind,
+            "images": self.images,
+            "boxes": self.boxes,
+            "findings": [f.to_dict() for f in self.findings],
+            "losses": [loss.to_dict() for loss in self.losses],
+        }
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    to: str | None = None,
+    *,
+    source_format: str = "auto",
+    kind: formats.Kind | None = None,
+    truth: str | Path | Dataset | None = None,
+    clip: bool = False,
+    drop_invalid: bool = False,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    read_options: Mapping[str, Any] | None = None,
+    write_options: Mapping[str, Any] | None = None,
+) -> Conversion:
+    """Convert a labelled dataset or predictions to another format.
+
+    Parameters
+    ----------
+    source, target : path-like
+    to : str, optional
+        Target format; by default told by the target's suffix.
+    source_format : str
+    kind : {"dataset", "detections"}, optional
+        By default whichever the source is recognised as, a dataset first.
+    truth : path-like or Dataset, optional
+        For predictions: gives image sizes, ids and class names.
+    clip : bool
+        Cut boxes to their images.
+    drop_invalid : bool
+        Leave out boxes without area or wholly outside their image.
+    overwrite, dry_run : bool
+    read_options, write_options : mapping, optional
+        Fields of `ReadOptions` and `WriteOptions`.
+
+    Returns
+    -------
+    Conversion
+    """
+    keep_apart(source, target)
+    if kind is None:
+        kind, source_format = recognised(source, source_format)
+    options = dict(read_options or {})
+    reference = None
+    if truth is not None:
+        reference = truth if isinstance(truth, Dataset) else read(truth, **options)
+        options |= {"reference_images": reference.images}
+    name = to or formats.format_of_target(target, kind) or ""
+    options.setdefault("unpack_images", _places_images(name, dict(write_options or {}).get("place_images")))
+    table: Table = read(source, kind=kind, format=source_format, **options)
+    source_name = table.source.format if table.source else source_format
+    findings = list(table.findings)
+    losses: list[Loss] = []
+    if isinstance(table, Dataset):
+        findings += placeholder_findings(table, name)
+    if isinstance(table, Detections) and reference is not None:
+        table, more = _in_terms_of(table, reference)
+        findings += more
+    if clip or drop_invalid:
+        table, losses = _tidy(table, clip, drop_invalid)
+    losses += write(
+        table, target, format=name or None, overwrite=overwrite, dry_run=dry_run, **dict(write_options or {})
+    )
+    written = WriteOptions(**dict(write_options or {}))
+    images, boxes = formats.written_images(table, name, written), formats.written_rows(table, name, written)
+    return Conversion(source_name, name, kind, images, boxes, tuple(findings), tuple(losses))
 
 
 def is_pattern(source: str | Path) -> bool:
@@ -122,3 +221,30 @@ def _stem(path: Path) -> str:
     while path.suffix.lower() in _PACKED and path.stem:
         path = Path(path.stem)
     return path.stem
+
+
+def _places_images(format: str, mode: str | None) -> bool:
+    """Whether images are written beside the labels: as asked for, else where the format's layout has them."""
+    if mode is None:
+        return format in formats.names() and formats.capabilities(format).carries_images
+    return mode != "leave"
+
+
+def _in_terms_of(detections: Detections, truth: Dataset) -> tuple[Detections, list[Finding]]:
+    from detkit.evaluation.align import align
+
+    aligned = align(truth, detections, unmapped="count")
+    return aligned.detections, list(aligned.findings)
+
+
+def _tidy(table: Table, clip: bool, drop_invalid: bool) -> tuple[Table, list[Loss]]:
+    from detkit.transforms.tidy import clip_boxes, drop_invalid_boxes
+
+    losses: list[Loss] = []
+    if drop_invalid:
+        table, loss = drop_invalid_boxes(table)
+        losses += loss
+    if clip:
+        table, loss = clip_boxes(table)
+        losses += loss
+    return table, losses

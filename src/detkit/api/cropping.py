@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit import files
-from detkit._version import __version__
 from detkit.api import _pixels
-from detkit.api.tables import keep_apart, read
+from detkit.api.verbs import read_source
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss, examples
 from detkit.tables import Dataset
@@ -149,11 +147,7 @@ def crops(
     OutputError
     """
     settings = settings or CropSettings()
-    if isinstance(source, Dataset):
-        dataset = source
-    else:
-        keep_apart(source, target)
-        dataset = read(source, format=source_format, **dict(read_options or {}))
+    dataset = read_source(source, [target], source_format, read_options)
     files.refuse_existing(Path(target), overwrite=overwrite)
     dataset, findings, losses = _pixels.fitting(dataset, jobs)
     rows, left = _chosen(dataset, settings)
@@ -163,8 +157,7 @@ def crops(
     with files.atomic_folder(target, overwrite=overwrite) as place:
         written, broken = _cut(dataset, rows, names, windows, settings, place, jobs, progress)
         _write_index(dataset, rows[written], [names[n] for n in written], windows[written], place)
-        mark = {"detkit": __version__, "format": "crops"}
-        (place / files.FOLDER_MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
+        _pixels.mark_folder(place, "crops")
     losses += [_pixels.left_out(broken)] if broken else []
     kept = rows[written]
     counts = Counter(dataset.categories.names[k] for k in dataset.annotations.category_index[kept].tolist())

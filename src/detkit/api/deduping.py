@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from detkit import files
 from detkit.api import _pixels
 from detkit.api._cluster_sheet import write_cluster_sheet
-from detkit.api.tables import keep_apart, read
-from detkit.api.verbs import Changed, Written, write_changed
+from detkit.api.verbs import Changed, Written, read_source, source_names, write_changed
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss, examples, plural
 from detkit.tables import Dataset
@@ -145,15 +144,14 @@ def dedupe(
     outputs = [Path(path) for path in (target, report, sheet, groups) if path is not None]
     for path in outputs:
         files.refuse_existing(path, overwrite=overwrite)
+    if sheet is not None:
+        _pixels.check_sheet(sheet)
     datasets = []
     for source in listed:
-        if not isinstance(source, Dataset):
-            for path in outputs:
-                keep_apart(source, path)
-            source = read(source, format=source_format, **dict(read_options or {}))
-        _pixels.known_files(source)
-        datasets.append(source)
-    names = _names(listed)
+        dataset = read_source(source, outputs, source_format, read_options)
+        _pixels.known_files(dataset)
+        datasets.append(dataset)
+    names = source_names(listed)
     found, noticed = find_duplicates(transform.candidates_of(datasets, names), settings, jobs, progress)
     details = _details(found, settings)
     changed = _without(datasets, names, found, noticed, details)
@@ -361,12 +359,3 @@ def _write_extras(
                 place.write_text(text + "\n", encoding="utf-8", errors="surrogateescape", newline="\n")
     if sheet is not None:
         write_cluster_sheet(found, Path(sheet), overwrite=overwrite, jobs=jobs)
-
-
-def _names(sources: Sequence[str | Path | Dataset]) -> list[str]:
-    """What to call each source: the last part of its path, numbered where two are the same."""
-    names: list[str] = []
-    for number, source in enumerate(sources, 1):
-        base = f"source{number}" if isinstance(source, Dataset) else Path(source).resolve().stem or f"source{number}"
-        names.append(f"{base}-{number}" if base in names else base)
-    return names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detkit import files
-from detkit._version import __version__
 from detkit.api import _pixels
 from detkit.api._artist import Artist, with_strip
 from detkit.api._canvas import GROUND, TEXT
@@ -133,10 +131,9 @@ def _check(settings: DrawSettings, both: bool, target: Path) -> None:
         raise UsageError(f"colours: found `{settings.colours}`, expected outcome or class")
     if settings.sample is not None and settings.sample < 1:
         raise UsageError(f"sample: found {settings.sample}, expected 1 or more")
-    is_image = target.suffix.lower() in (".jpg", ".jpeg", ".png")
-    if settings.sheet is not None and not is_image:
-        raise UsageError(f"{target}: a sheet is one image", hint="end the name in .jpg or .png")
-    if settings.sheet is None and is_image:
+    if settings.sheet is not None:
+        _pixels.check_sheet(target)
+    elif target.suffix.lower() in _pixels.WRITTEN:
         raise UsageError(f"{target}: drawings are a folder of images", hint="name a folder, or make a `--sheet`")
 
 
@@ -158,8 +155,7 @@ def _write_files(
             return None
 
         results = list(_pixels.in_threads(one, range(len(images)), jobs, progress))
-        mark = {"detkit": __version__, "format": "drawings"}
-        (place / files.FOLDER_MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
+        _pixels.mark_folder(place, "drawings")
     return [n for n, r in enumerate(results) if r is None], [r for r in results if r is not None]
 
 
@@ -168,7 +164,7 @@ def _output_names(images: Images) -> list[str]:
     names, taken = [], set()
     for n in range(len(images)):
         name = _pixels.safe_name(_pixels.name_of(images, n))
-        if PurePosixPath(name).suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        if PurePosixPath(name).suffix.lower() not in _pixels.WRITTEN:
             name += ".jpg"
         while name.lower() in taken:
             pure = PurePosixPath(name)

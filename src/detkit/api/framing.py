@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from detkit import files
-from detkit._version import __version__
 from detkit.api import _pixels
 from detkit.errors import InputError, MissingExtraError, UsageError
 from detkit.findings import Finding, Loss
@@ -157,8 +155,7 @@ def frames(
                 progress(done + 1, len(videos))
         with (place / INDEX_NAME).open("w", newline="", encoding="utf-8") as handle:
             csv.writer(handle, lineterminator="\n").writerows([_COLUMNS, *rows])
-        mark = {"detkit": __version__, "format": "frames"}
-        (place / files.FOLDER_MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
+        _pixels.mark_folder(place, "frames")
     return Frames(str(target), len(videos), len(rows), tuple(findings), tuple(losses))
 
 
@@ -167,7 +164,7 @@ def _videos(source: Path) -> list[tuple[str, Path]]:
     if source.is_file():
         return [(source.name, source)]
     if not source.is_dir():
-        raise InputError("no such file or folder", path=source)
+        raise files.missing_path(source)
     found = sorted(p for p in source.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
     if not found:
         raise InputError("no video in it", path=source, hint=f"known: {', '.join(sorted(VIDEO_SUFFIXES))}")

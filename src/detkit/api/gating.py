@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,20 @@ from detkit.errors import CannotJudgeError, InputError
 from detkit.evaluation.gate import GateReport, Rule
 
 if TYPE_CHECKING:
+    from detkit.api.scoring import EvaluationSettings
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["Rule", "gate", "load_baseline", "load_result", "load_rules", "rules_for_gate"]
+__all__ = [
+    "Rule",
+    "find_rules",
+    "gate",
+    "load_baseline",
+    "load_result",
+    "load_rules",
+    "naming_rules",
+    "read_rules",
+    "refuse_unknown_metrics",
+]
 
 
 def gate(
@@ -52,7 +65,7 @@ def gate(
     from detkit.evaluation import gate as judge
 
     named = results if isinstance(results, Mapping) and "schema" not in results else {"result": results}
-    demands = [judge.parse_expression(rule) if isinstance(rule, str) else rule for rule in rules]
+    demands = read_rules(rules)
     resamples = any(rule.resamples for rule in demands)
     return judge.gate(
         {label: plain_result(result) for label, result in named.items()},
@@ -96,22 +109,74 @@ def load_result(path: str | Path) -> Mapping[str, Any]:
     return {**result, "matches": {**result["matches"], "path": str(place)}}
 
 
-def rules_for_gate(path: Path | None, has_expressions: bool) -> list[Any]:
-    """Rules from a file, or from the nearest configuration when neither a file nor an expression is given.
+def read_rules(rules: Sequence[Any] | None, path: str | Path | None = None) -> list[Rule]:
+    """Rules given one by one, then those of a file.
 
     Parameters
     ----------
-    path : Path, optional
-    has_expressions : bool
-        Whether rules are given as expressions too.
+    rules : sequence of (str or Rule), optional
+    path : path-like, optional
+        See `load_rules`.
 
     Returns
     -------
     list of Rule
+
+    Raises
+    ------
+    InputError, UsageError
+        A rule that cannot be read, or makes no sense.
     """
-    if path is None and not has_expressions:
-        path = config.find_config(Path.cwd())
-    return load_rules(path) if path is not None else []
+    from detkit.evaluation.gate import parse_expression
+
+    stated = [parse_expression(rule) if isinstance(rule, str) else rule for rule in rules or ()]
+    return stated if path is None else [*stated, *load_rules(path)]
+
+
+def refuse_unknown_metrics(rules: Sequence[Rule], settings: EvaluationSettings) -> None:
+    """Refuse rules on metrics that no evaluation under these settings has; classes and slices are not known yet.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+    settings : EvaluationSettings
+
+    Raises
+    ------
+    UsageError
+        All unknown ones at once, or settings that make no sense.
+    """
+    if not rules:
+        return
+    from detkit.api.scoring import protocol_of
+    from detkit.evaluation.gate import refuse_unknown
+    from detkit.evaluation.result import metric_rows
+
+    protocol = protocol_of(settings)
+    refuse_unknown(rules, protocol.name, [row.name for row in metric_rows(protocol)])
+
+
+def find_rules() -> Path | None:
+    """The nearest configuration file, from here up to the root of the repository."""
+    return config.find_config(Path.cwd())
+
+
+def naming_rules(verdict: GateReport, path: Path | None) -> GateReport:
+    """The verdict with a note that names the file its rules were found in, where that is not in the working folder.
+
+    Parameters
+    ----------
+    verdict : GateReport
+    path : Path, optional
+        From `find_rules`.
+
+    Returns
+    -------
+    GateReport
+    """
+    if path is None or path.parent == Path.cwd():
+        return verdict
+    return replace(verdict, notes=(f"the rules are those of {os.path.relpath(path)}", *verdict.notes))
 
 
 def load_baseline(path: Path) -> Mapping[str, Any]:

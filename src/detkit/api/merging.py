@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detkit.api.tables import keep_apart, read
-from detkit.api.verbs import Changed, Written, write_changed
+from detkit.api.verbs import Changed, Written, read_source, source_names, write_changed
 from detkit.tables import Dataset
 
 if TYPE_CHECKING:
@@ -50,13 +49,8 @@ def merge(
     """
     from detkit.transforms import merge as transform
 
-    datasets = []
-    for source in sources:
-        if not isinstance(source, Dataset):
-            keep_apart(source, target)
-            source = read(source, format=source_format, **dict(read_options or {}))
-        datasets.append(source)
-    change = transform.merge(datasets, _names(sources), duplicates)
+    datasets = [read_source(source, [target], source_format, read_options) for source in sources]
+    change = transform.merge(datasets, source_names(sources), duplicates)
     return write_changed(
         "merge",
         Changed(change.dataset, change.losses, change.findings, change.details),
@@ -67,14 +61,3 @@ def merge(
         dry_run=dry_run,
         write_options=write_options,
     )
-
-
-def _names(sources: Sequence[str | Path | Dataset]) -> list[str]:
-    """What to call each source: the last part of its path, numbered where two are the same."""
-    names: list[str] = []
-    for number, source in enumerate(sources, 1):
-        base = f"source{number}" if isinstance(source, Dataset) else Path(source).resolve()
-        name = base if isinstance(base, str) else base.stem if base.is_file() else base.name
-        name = name or f"source{number}"
-        names.append(f"{name}-{number}" if name in names else name)
-    return names

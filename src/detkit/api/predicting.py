@@ -11,27 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from detkit import formats
 from detkit.api._classes import classes_of, in_classes
+from detkit.api._detector_request import devices_of, names_of, request_of
 from detkit.api._finishing import finish, output_of
-from detkit.api._looks import looks_of
 from detkit.api._recording import choices_of, counted, model_facts, record_of, where_of
 from detkit.api._running import Report, Run
 from detkit.api._sources import source_of
 from detkit.api._thresholds import read_thresholds
-from detkit.errors import UsageError
 from detkit.findings import Finding, Loss
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
     from detkit.api.chunking import Elsewhere
-    from detkit.detectors import Request
 
-__all__ = ["PROFILES", "PredictSettings", "Prediction", "devices_of", "names_of", "predict", "request_of"]
-
-#: Thresholds for scoring, and for looking.
-PROFILES: Mapping[str, Mapping[str, Any]] = {
-    "eval": {"score_threshold": 0.001, "iou_threshold": 0.65, "multi_label": True},
-    "deploy": {"score_threshold": 0.25, "iou_threshold": 0.45, "multi_label": False},
-}
+__all__ = ["PredictSettings", "Prediction", "predict"]
 
 
 @dataclass(frozen=True)
@@ -313,88 +305,3 @@ def _part_folder(target: str | Path | None, scratch: Path, elsewhere: Elsewhere 
     if elsewhere is not None:
         place = (elsewhere.folder or place.parent).absolute() / place.name
     return detectors.part_folder(place)
-
-
-def devices_of(device: str | Sequence[str]) -> list[str]:
-    """Single devices, one a worker."""
-    from detkit import detectors
-
-    if isinstance(device, str):
-        return detectors.parse_device(device)
-    found = [one for text in device for one in detectors.parse_device(text)]
-    if not found:
-        raise UsageError("device: none given")
-    return found
-
-
-def names_of(model: str | Path, settings: PredictSettings) -> tuple[str, ...] | None:
-    """Class names: said by the user, else by the model.
-
-    Parameters
-    ----------
-    model : path-like
-    settings : PredictSettings
-
-    Returns
-    -------
-    tuple of str or None
-    """
-    from detkit import detectors
-
-    if settings.names is not None:
-        return tuple(settings.names)
-    if "classes" in settings.values:
-        return formats.read_names(settings.values["classes"])
-    return detectors.read_graph(model).class_names
-
-
-def request_of(
-    model: str | Path, settings: PredictSettings, names: Sequence[str] | None, truth: Dataset | None
-) -> Request:
-    """What the detector is told.
-
-    Parameters
-    ----------
-    model : path-like
-    settings : PredictSettings
-    names : sequence of str, optional
-    truth : Dataset, optional
-
-    Returns
-    -------
-    Request
-
-    Raises
-    ------
-    UsageError
-        Unknown profile or label base.
-    """
-    from detkit import detectors
-
-    if settings.profile not in PROFILES:
-        raise UsageError(f"profile: found `{settings.profile}`, expected {' or '.join(PROFILES)}")
-    choice = dict(PROFILES[settings.profile])
-    choice |= {key: getattr(settings, key) for key in choice if getattr(settings, key) is not None}
-    values = dict(settings.values)
-    if settings.label_base is not None:
-        if settings.label_base not in ("0", "1", "coco91"):
-            raise UsageError(f"label base: found `{settings.label_base}`, expected 0, 1 or coco91")
-        values["labels"] = settings.label_base
-    known = len(names) if names is not None else None
-    if known is None and truth is not None:
-        known = len(truth.categories)
-    if known is None and values.get("labels") == "coco91":
-        known = len(detectors.COCO91)
-    return detectors.Request(
-        str(model),
-        settings.family,
-        values,
-        settings.image_size,
-        settings.batch,
-        settings.precision,
-        known,
-        detectors.Choice(**choice, max_detections=settings.max_detections, class_agnostic=settings.class_agnostic),
-        settings.threads,
-        settings.jobs,
-        looks_of(settings),
-    )

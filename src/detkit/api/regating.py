@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detkit import files
+from detkit.api._request import changes_of, stated_request
 from detkit.api.explaining import find_matches
 from detkit.api.gating import gate
 from detkit.api.scoring import EvaluationSettings, evaluate
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
 
 __all__ = ["Baseline", "check_request", "fallen", "keep_baseline", "refusal", "rescore", "settings_of"]
+
+
+#: What was said of the one file of predictions, and need not hold for others.
+_OF_THE_FILE = ("predictions_format", "layout", "strict", "min_coverage")
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def settings_of(result: Mapping[str, Any], settings: EvaluationSettings | None =
     result : mapping
         A validated result of `detkit eval`.
     settings : EvaluationSettings, optional
-        Those that say how files are read.
+        Those that say how files are read; what the result was asked for goes over them.
 
     Returns
     -------
@@ -96,6 +101,7 @@ def settings_of(result: Mapping[str, Any], settings: EvaluationSettings | None =
         The result does not state its protocol whole.
     """
     stated = result["protocol"]
+    asked = {k: v for k, v in changes_of(stated_request(result) or {}).items() if k not in _OF_THE_FILE}
     try:
         ranges = stated["area_ranges"]
         caps = stated["max_detections"]
@@ -118,6 +124,7 @@ def settings_of(result: Mapping[str, Any], settings: EvaluationSettings | None =
             strict_iou=stated["iou_comparison"] == ">",
             score_threshold=stated["score_threshold"],
             strict_parity=stated["strict_parity"],
+            **asked,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"the result does not state its protocol whole: {error}") from error

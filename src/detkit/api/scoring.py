@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,22 +9,30 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from detkit import config, files, formats
+from detkit import files, formats
 from detkit.api._analysing import chosen_analyses, with_analyses
+from detkit.api._request import request_of
+from detkit.api._scored_split import other_splits, scored_truth
+from detkit.api._scoring_input import (
+    loaded,
+    narrowed,
+    options_of,
+    read_predictions,
+    refuse_low_coverage,
+    refuse_low_scores,
+    selected,
+)
 from detkit.api.explaining_gap import gap_of
 from detkit.api.tables import refuse_unusable
-from detkit.errors import CannotJudgeError, InputError, UsageError
-from detkit.findings import Finding
+from detkit.errors import CannotJudgeError, InputError, UnrecognisedError, UsageError
 from detkit.formats import ReadOptions
 from detkit.tables import Dataset, Detections
 
 if TYPE_CHECKING:
+    from detkit.evaluation.protocols import Protocol
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["EvaluationSettings", "evaluate", "save_matches", "write_matches"]
-
-#: Which split is scored when a dataset has several and none is named.
-_SCORED_SPLITS = ("val", "valid", "validation", "test")
+__all__ = ["EvaluationSettings", "evaluate", "loaded", "protocol_of", "save_matches", "write_matches"]
 
 
 @dataclass(frozen=True)
@@ -160,55 +167,38 @@ def evaluate(
     from detkit.evaluation import evaluate as score
     from detkit.evaluation.align import align
 
-    settings = replace(settings or EvaluationSettings(), **changes)
-    protocol = _protocol(settings)
-    options = ReadOptions(
-        images_dir=settings.images_dir,
-        names=settings.names,
-        image_sizes=settings.image_sizes,
-        voc_offset=settings.voc_offset,
-        with_shapes=protocol.iou_type != "bbox",
-        # Attributes of images become slices; nobody else asks for them.
-        with_extra="slices" in chosen_analyses(settings.analyses),
-    )
+    settings = loaded(replace(settings or EvaluationSettings(), **changes))
+    protocol = protocol_of(settings)
+    options = options_of(settings, protocol, with_extra="slices" in chosen_analyses(settings.analyses))
     try:
-        dataset, everything = _truth(truth, settings, options)
+        dataset, everything = scored_truth(truth, settings, options)
     except InputError as error:
         _hint_swapped(error, truth, predictions)
         raise
-    detections = _predictions(predictions, settings, options, everything)
+    detections = read_predictions(predictions, settings, options, everything)
     refuse_unusable([*dataset.findings, *detections.findings], settings.drop_invalid)
-    if settings.images is not None:
-        from detkit.evaluation.select import find_images
-
-        dataset = dataset.take_images(find_images(dataset, settings.images))
-    if settings.hierarchy is not None:
-        dataset = _expanded(dataset, settings.hierarchy)
-    aligned = align(
-        dataset,
-        detections,
-        class_map=_class_map(settings.class_map),
-        unmapped=settings.unmapped,
-        known_elsewhere=everything.images if everything is not dataset else None,
-    )
+    dataset = narrowed(dataset, settings)
+    try:
+        aligned = align(
+            dataset,
+            detections,
+            class_map=settings.class_map,  # type: ignore[arg-type]  # read by now
+            unmapped=settings.unmapped,
+            known_elsewhere=everything.images if everything is not dataset else None,
+        )
+    except CannotJudgeError as error:
+        error.hint = other_splits(settings.split, everything, detections, error.hint)
+        raise
     if settings.strict and aligned.outside:
         message = next(f.message for f in aligned.findings if f.code in ("DK701", "DK108"))
         raise InputError(message, hint="without --strict they are counted and left out")
-    aligned = _selected(aligned, settings)
+    aligned = selected(aligned, settings)
     with_partners = settings.with_partners or bool(settings.analyses)
     result: Evaluation = score(aligned, protocol, jobs=settings.jobs, with_partners=with_partners)
-    if len(aligned.detections) and not len(result.detections):
-        best = float(aligned.detections.score.max())
-        raise CannotJudgeError(
-            f"no prediction has a score >= {protocol.score_threshold:g} (the highest is {best:g}): nothing to compare",
-            hint="lower --score-threshold",
-        )
-    ratio = result.coverage.ratio
-    if settings.min_coverage is not None and (ratio is None or ratio < settings.min_coverage):
-        raise CannotJudgeError(
-            f"predictions cover {result.coverage.predicted} of {result.coverage.images} truth images, "
-            f"less than the {settings.min_coverage:g} asked for"
-        )
+    rows = aligned.detections
+    refuse_low_scores(result, len(rows), float(rows.score.max()) if len(rows) else None)
+    refuse_low_coverage(result, settings.min_coverage)
+    result = replace(result, request=request_of(settings))
     if settings.explain_gap:
         result = replace(result, gap=gap_of(aligned, settings).to_dict())
     if settings.analyses:
@@ -260,7 +250,14 @@ def write_matches(result: Evaluation, target: str | Path, *, overwrite: bool = F
     write_columns(match_table(result), target, overwrite=overwrite)
 
 
-def _protocol(settings: EvaluationSettings) -> Any:
+def protocol_of(settings: EvaluationSettings) -> Protocol:
+    """The protocol under these settings.
+
+    Raises
+    ------
+    UsageError
+        Unknown names, settings that make no sense.
+    """
     from detkit.evaluation import protocols
 
     ranges = settings.area_ranges
@@ -275,51 +272,17 @@ def _protocol(settings: EvaluationSettings) -> Any:
         sigmas=settings.sigmas,
         score_threshold=settings.score_threshold,
     )
+    if settings.ignore_category and not protocol.crowds_match_many:
+        raise UsageError(
+            f"protocol `{protocol.name}` knows no regions to ignore, which `--ignore-category` makes of boxes",
+            hint="score by `--protocol coco`, or leave the class out of both sides with `--classes`",
+        )
     if settings.textbook:
         above = float(np.nextafter(0.5, 1.0)) if settings.score_threshold is None else settings.score_threshold
         protocol = replace(protocol, score_threshold=above, strict_iou=True)
     if settings.strict_iou:
         protocol = replace(protocol, strict_iou=True)
     return replace(protocol, class_wise=not settings.class_agnostic, strict_parity=settings.strict_parity)
-
-
-def _truth(truth: str | Path | Dataset, settings: EvaluationSettings, options: ReadOptions) -> tuple[Dataset, Dataset]:
-    """The part of the truth that is scored, and all of it."""
-    if isinstance(truth, Dataset):
-        everything = truth
-    else:
-        everything = formats.read_dataset(truth, settings.truth_format, options)
-    known = list(everything.splits)
-    wanted = settings.split
-    if wanted is None:
-        wanted = next((name for name in _SCORED_SPLITS if name in known), "all") if len(known) > 1 else "all"
-    if wanted == "all" or (not known and isinstance(truth, Dataset)):
-        return everything, everything
-    if isinstance(truth, Dataset):
-        if wanted not in known:
-            raise UsageError(f"unknown split `{wanted}`; the truth has {', '.join(known)}")
-        part = everything.take_images(everything.splits[wanted])
-    else:
-        part = formats.read_dataset(truth, settings.truth_format, replace(options, split=wanted))
-    if settings.split is None:
-        others = ", ".join(n for n in known if n != wanted)
-        note = Finding("DK110", f"split `{wanted}` is scored (not {others}; `--split all` scores every image)")
-        part = replace(part, findings=(*part.findings, note))
-    return part, everything
-
-
-def _expanded(truth: Dataset, tree: Mapping[str, Any] | str | Path) -> Dataset:
-    from detkit.evaluation import hierarchy
-
-    document: Any = tree
-    if not isinstance(tree, Mapping):
-        try:
-            document = json.loads(Path(tree).read_bytes())
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", path=tree) from error
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"is not usable JSON: {error}", path=tree) from error
-    return hierarchy.expand(truth, hierarchy.read_hierarchy(document))
 
 
 def _hint_swapped(error: InputError, truth: Any, predictions: Any) -> None:
@@ -331,45 +294,14 @@ def _hint_swapped(error: InputError, truth: Any, predictions: Any) -> None:
         formats.detect(predictions, "dataset")
     except InputError:
         return
-    error.hint = "the two look swapped: the truth comes first, then the predictions"
-
-
-def _predictions(
-    predictions: str | Path | Detections, settings: EvaluationSettings, options: ReadOptions, truth: Dataset
-) -> Detections:
-    if isinstance(predictions, Detections):
-        return predictions
-    options = replace(
-        options,
-        layout=settings.layout,
-        reference_images=truth.images,
-    )
-    return formats.read_detections(predictions, settings.predictions_format, options)
+    error.hint = "these look swapped: the truth comes first, then the predictions"
+    if isinstance(error, UnrecognisedError):
+        error.swapped_with = str(predictions)
 
 
 def _raw(settings: EvaluationSettings, options: ReadOptions, truth: Dataset) -> Detections | None:
     if settings.raw_predictions is None:
         return None
-    raw = _predictions(settings.raw_predictions, settings, options, truth)
+    raw = read_predictions(settings.raw_predictions, settings, options, truth)
     refuse_unusable(raw.findings, settings.drop_invalid)
     return raw
-
-
-def _selected(aligned: Any, settings: EvaluationSettings) -> Any:
-    from detkit.evaluation.select import find_classes, ignore_classes, keep_classes
-
-    if settings.ignore_category:
-        aligned = ignore_classes(aligned, find_classes(aligned.truth.categories, settings.ignore_category))
-    if settings.classes is not None:
-        aligned = keep_classes(aligned, find_classes(aligned.truth.categories, settings.classes))
-    return aligned
-
-
-def _class_map(given: Mapping[str, str | None] | str | Path | None) -> Mapping[str, str | None] | None:
-    if given is None or isinstance(given, Mapping):
-        return given
-    mapping = config.load_config(Path(given))
-    wrong = [k for k, v in mapping.items() if v is not None and not isinstance(v, str)]
-    if wrong:
-        raise InputError(f"the class map gives `{mapping[wrong[0]]}` for `{wrong[0]}`, expected a name", path=given)
-    return {str(k): v for k, v in mapping.items()}

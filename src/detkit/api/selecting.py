@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from detkit import config
+from detkit import config, files
+from detkit.api._pair_file import read_pairs
 from detkit.api.verbs import Changed, Written, change
 from detkit.errors import InputError, UsageError
-from detkit.findings import plural
 from detkit.tables import Dataset
 
 if TYPE_CHECKING:
@@ -151,15 +151,11 @@ def _changed(found: Any) -> Changed:
 
 def _mapping(given: str | Path) -> dict[str, str | None]:
     """Old class -> new one, from a file or from `old=new` pairs."""
-    try:
-        is_file = Path(given).is_file()
-    except (OSError, ValueError):
-        is_file = False
-    if not is_file:
+    if not files.is_file(given):
         return _pairs(str(given))
     path = Path(given)
     if path.suffix.lower() == ".csv":
-        return _from_csv(path)
+        return {old: new or None for old, new in read_pairs(path, "old and new name")}
     found: dict[str, str | None] = {}
     for name, value in config.load_config(path).items():
         if isinstance(value, dict | list | bool):
@@ -180,17 +176,3 @@ def _pairs(text: str) -> dict[str, str | None]:
             raise UsageError(f"map: class `{old.strip()}` is named twice")
         found[old.strip()] = new.strip() or None
     return found
-
-
-def _from_csv(path: Path) -> dict[str, str | None]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            rows = [row for row in csv.reader(handle) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"not a CSV text: {error}", path=path) from error
-    for number, row in enumerate(rows, 1):
-        if len(row) != 2:
-            raise InputError(
-                f"has {plural(len(row), 'column')}, expected old and new name", path=path, place=f"row {number}"
-            )
-    return {old.strip(): new.strip() or None for old, new in rows}

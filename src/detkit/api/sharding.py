@@ -21,11 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from detkit.api import _part_settings, scoring
+from detkit.api import _part_settings
 from detkit.api._part_files import read_part, write_part
 from detkit.api._part_set import fold_parts
+from detkit.api._request import request_of
+from detkit.api._scored_split import scored_truth
+from detkit.api._scoring_input import loaded, narrowed, options_of, read_predictions, selected
 from detkit.api._shard_input import Portion, ShardFiles, WholeTable, shard_files
-from detkit.api.scoring import EvaluationSettings
+from detkit.api.scoring import EvaluationSettings, protocol_of
 from detkit.api.tables import refuse_unusable
 from detkit.errors import UsageError
 from detkit.formats import ReadOptions
@@ -258,6 +261,7 @@ class _Prepared:
         meta: dict[str, Any] = {
             "shard": [number, count],
             "settings": self.stated,
+            "request": request_of(self.settings),
             "truth": {
                 "path": source and source.path,
                 "format": source and source.format,
@@ -295,7 +299,7 @@ class _Prepared:
         whole = self.source.table if isinstance(self.source, WholeTable) else None
         class_of, categories, by = self._classes(table, whole)
         aligned, outside = _aligned(self.dataset, categories, table, image_of, class_of)
-        kept = scoring._selected(aligned, self.settings)
+        kept = selected(aligned, self.settings)
         counts = {"outside_truth": outside, "unmapped": len(table) - len(aligned.detections) - outside}
         return Own(kept.detections, image_of, by != "name", counts), class_of
 
@@ -336,24 +340,13 @@ def _prepare(truth: str | Path, predictions: str | Path, settings: EvaluationSet
     from detkit.evaluation.partial import judge_truth, no_detections
 
     _part_settings.refuse_unsharded(settings)
-    protocol = scoring._protocol(settings)
-    options = ReadOptions(
-        images_dir=settings.images_dir,
-        names=settings.names,
-        image_sizes=settings.image_sizes,
-        voc_offset=settings.voc_offset,
-        with_shapes=protocol.iou_type != "bbox",
-        with_extra=False,
-    )
-    dataset, everything = scoring._truth(truth, settings, options)
+    settings = loaded(settings)
+    protocol = protocol_of(settings)
+    options = options_of(settings, protocol)
+    dataset, everything = scored_truth(truth, settings, options)
     refuse_unusable(dataset.findings, settings.drop_invalid)
-    if settings.images is not None:
-        from detkit.evaluation.select import find_images
-
-        dataset = dataset.take_images(find_images(dataset, settings.images))
-    if settings.hierarchy is not None:
-        dataset = scoring._expanded(dataset, settings.hierarchy)
-    stated = _part_settings.plain_settings(settings, scoring._class_map(settings.class_map))
+    dataset = narrowed(dataset, settings)
+    stated = _part_settings.plain_settings(settings)
     source = _source(predictions, settings, options, everything)
     categories = dataset.categories
     if isinstance(source, WholeTable):
@@ -363,7 +356,7 @@ def _prepare(truth: str | Path, predictions: str | Path, settings: EvaluationSet
         _, categories, _, _ = match_classes(dataset, source.table, stated["class_map"], settings.unmapped)
     counted = replace(dataset, categories=categories)
     nobody = np.zeros(0, np.bool_)
-    chosen = scoring._selected(Aligned(counted, no_detections(counted), nobody, 0, 0, "name", ()), settings)
+    chosen = selected(Aligned(counted, no_detections(counted), nobody, 0, 0, "name", ()), settings)
     judged = judge_truth(chosen.truth, protocol, jobs=settings.jobs)
     return _Prepared(settings, stated, dataset, everything, judged, source)
 
@@ -378,6 +371,6 @@ def _source(
         found = shard_files(predictions, chosen, truth)
         if found is not None:
             return found
-    table = scoring._predictions(predictions, settings, options, truth)
+    table = read_predictions(predictions, settings, options, truth)
     refuse_unusable(table.findings, settings.drop_invalid)
     return WholeTable(table, np.zeros(0, np.int64))

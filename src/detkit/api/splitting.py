@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from detkit import files
-from detkit.api._group_files import earlier_splits, is_file, read_groups
-from detkit.api.tables import keep_apart, read
-from detkit.api.verbs import Changed, Written, write_changed
+from detkit.api._group_files import earlier_splits, read_groups
+from detkit.api.verbs import Changed, Written, read_source, write_changed
 from detkit.errors import UsageError
 from detkit.tables import Dataset
 
@@ -87,11 +86,7 @@ def split(
     if folds is None and fold_folders:
         raise UsageError("fold folders need --folds")
     wanted = _wanted(ratios, folds)
-    if isinstance(source, Dataset):
-        dataset = source
-    else:
-        keep_apart(source, target)
-        dataset = read(source, format=source_format, **dict(read_options or {}))
+    dataset = read_source(source, [target], source_format, read_options)
     kept, gone = (None, []) if keep is None else earlier_splits(keep, dataset.images, list(wanted))
     change = transform.split(
         dataset,
@@ -148,7 +143,7 @@ def _rule(dataset: Dataset, group: GroupBy) -> GroupRule:
 
     if isinstance(group, Mapping):
         return group_rule(dataset, {k: [v] if isinstance(v, str) else list(v) for k, v in group.items()})
-    if is_file(group):
+    if files.is_file(group):
         return group_rule(dataset, read_groups(Path(group)), str(group))
     return group_rule(dataset, str(group))
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from detkit import files, formats
 from detkit.api import _pixels
-from detkit.api.tables import keep_apart, read, refuse_unusable
-from detkit.api.verbs import Changed, Written, dataset_format, write_changed
+from detkit.api.tables import read, refuse_unusable
+from detkit.api.verbs import Changed, Written, dataset_format, read_source, write_changed
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss
 from detkit.ragged import id_array
@@ -82,11 +82,7 @@ def tile(
         Image sizes or image files are not known.
     OutputError
     """
-    if isinstance(source, Dataset):
-        dataset = source
-    else:
-        keep_apart(source, target)
-        dataset = read(source, format=source_format, **dict(read_options or {}))
+    dataset = read_source(source, [target], source_format, read_options)
     options = dict(write_options or {})
     name = to or dataset_format(target, dataset)
     with_pixels = options.get("place_images") != "leave"
@@ -190,14 +186,16 @@ def read_tile_index(path: str | Path) -> TileIndex:
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise files.unreadable(path, error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"not a readable index of tiles: {error}", path=path) from error
     if not rows or not set(_COLUMNS) <= set(rows[0]):
         raise InputError(f"not an index of tiles, expected columns {','.join(_COLUMNS)}", path=path)
     numbers = np.array([_numbers(row, path, line) for line, row in enumerate(rows, 2)], dtype=np.float64)
     place: dict[str, int] = {}
     source = [place.setdefault(f"{row['image']}\0{row['image_id']}", len(place)) for row in rows]
-    first = [source.index(n) for n in range(len(place))] if len(place) < 2 else _first(source)
+    first: list[int] = np.unique(source, return_index=True)[1].tolist()
     own = all(rows[n]["image_id"] for n in first)
     corner, size = numbers[:, :2], numbers[:, 2:4]
     return TileIndex(
@@ -213,11 +211,9 @@ def read_tile_index(path: str | Path) -> TileIndex:
     )
 
 
-def _first(source: Sequence[int]) -> list[int]:
-    return np.unique(source, return_index=True)[1].tolist()  # type: ignore[no-any-return]
-
-
 def _numbers(row: Mapping[str, str], path: Path, line: int) -> list[float]:
+    if any(row[name] is None for name in _COLUMNS):
+        raise InputError("has fewer values than columns", path=path, place=f"line {line}")
     try:
         numbers = [float(row[name]) for name in _COLUMNS[4:]]
         if not (all(np.isfinite(numbers)) and min(numbers[2:]) > 0):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from detkit.findings import Finding, Loss
 from detkit.formats import WriteOptions
 from detkit.tables import Dataset
 
-__all__ = ["Changed", "Written", "change", "dataset_format", "write_changed"]
+__all__ = ["Changed", "Written", "change", "dataset_format", "read_source", "source_names", "write_changed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,15 +116,68 @@ def change(
         The target is the source, or its format cannot be told.
     InputError, OutputError
     """
-    if isinstance(source, Dataset):
-        dataset = source
-    else:
-        keep_apart(source, target)
-        dataset = read(source, format=source_format, **dict(read_options or {}))
+    dataset = read_source(source, [target], source_format, read_options)
     changed = function(dataset)
     return write_changed(
         verb, changed, target, to=to, like=dataset, overwrite=overwrite, dry_run=dry_run, write_options=write_options
     )
+
+
+def read_source(
+    source: str | Path | Dataset,
+    targets: Sequence[str | Path],
+    source_format: str = "auto",
+    read_options: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """The dataset that a verb works on, once it is known that what it writes lies elsewhere.
+
+    Parameters
+    ----------
+    source : path-like or Dataset
+    targets : sequence of path-like
+    source_format : str
+    read_options : mapping, optional
+        Fields of `ReadOptions`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UsageError
+        A target is the source, holds it, or lies in it.
+    InputError
+        The source cannot be read.
+    """
+    if isinstance(source, Dataset):
+        return source
+    for target in targets:
+        keep_apart(source, target)
+    found: Dataset = read(source, format=source_format, **dict(read_options or {}))
+    return found
+
+
+def source_names(sources: Sequence[str | Path | Dataset]) -> list[str]:
+    """What to call each of several sources: the last part of its path, numbered until no two are the same.
+
+    Parameters
+    ----------
+    sources : sequence of (path-like or Dataset)
+
+    Returns
+    -------
+    list of str
+    """
+    names: list[str] = []
+    for number, source in enumerate(sources, 1):
+        path = None if isinstance(source, Dataset) else Path(source).resolve()
+        base = "" if path is None else path.stem if path.is_file() else path.name
+        name = base or f"source{number}"
+        while name in names:
+            name = f"{name}-{number}"
+        names.append(name)
+    return names
 
 
 def write_changed(
@@ -146,7 +199,7 @@ def write_changed(
         verb,
         str(target),
         name,
-        len(changed.dataset.images),
+        formats.written_images(changed.dataset, name, WriteOptions(**options)),
         formats.written_rows(changed.dataset, name, WriteOptions(**options)),
         (*changed.dataset.findings, *changed.findings),
         (*changed.losses, *lost),

@@ -206,7 +206,7 @@ def _module(name: str) -> ModuleType:
 
 def _codes_of(name: str) -> frozenset[str]:
     own = {code.code for code in _module(name).CODES}
-    return frozenset(own | ({"DK103", "DK401"} if name == "reading" else set()))
+    return frozenset(own | getattr(_module(name), "PASSED_ON", frozenset()))
 
 
 def _fixer(code: str) -> Callable[[Dataset, Context, str], tuple[Dataset, list[Loss]]]:

@@ -146,14 +146,14 @@ class Context:
         shown = rows if self.limit is None else rows[: self.limit]
         for row in shown.tolist():
             yield Finding(code, message(row), **self.places.of_row(row), fixable=code in self.fixable)
-        yield from self._rest(code, len(rows) - len(shown))
+        yield from self.rest(code, len(rows) - len(shown))
 
     def of_images(self, code: str, positions: Sequence[int], message: Callable[[int], str]) -> Iterator[Finding]:
         """A finding for each of these images; parameters as `of_rows`."""
         shown = positions if self.limit is None else positions[: self.limit]
         for position in shown:
             yield Finding(code, message(position), **self.places.of_image(position), fixable=code in self.fixable)
-        yield from self._rest(code, len(positions) - len(shown))
+        yield from self.rest(code, len(positions) - len(shown))
 
     def of_dataset(self, code: str, message: str, *, count: int = 1, file: str | None = None) -> Finding:
         """A finding about the dataset as a whole."""
@@ -163,9 +163,10 @@ class Context:
         """A finding for each text about a class."""
         shown = messages if self.limit is None else messages[: self.limit]
         yield from (self.of_dataset(code, message) for message in shown)
-        yield from self._rest(code, len(messages) - len(shown))
+        yield from self.rest(code, len(messages) - len(shown))
 
-    def _rest(self, code: str, count: int) -> Iterator[Finding]:
+    def rest(self, code: str, count: int) -> Iterator[Finding]:
+        """The finding that counts what is beyond the limit; none where nothing is."""
         if count > 0:
             yield self.of_dataset(code, f"and {count} more of this kind, not listed", count=count)
 

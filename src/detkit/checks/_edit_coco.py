@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from detkit.checks._edits import Edit, Index, RowChanges, other_outlines, refuse
+from detkit.ragged import python_value
 from detkit.tables import Dataset, Shapes
 
 __all__ = ["edits"]
@@ -156,7 +157,7 @@ def _segmentation(shapes: Shapes, row: int) -> Any:
 
 def _plain(value: Any) -> Any:
     """A number as JSON shows it: whole ones without a fraction."""
-    value = value.item() if hasattr(value, "item") else value
+    value = python_value(value)
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 

@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 
 from detkit.tables import Ragged, Shapes
 
-__all__ = ["bounds", "clamped", "fewest_points", "polygon_areas", "rows_of"]
+__all__ = ["bounds", "clamped", "fewest_points", "polygon_areas", "rows_of", "turned_into_pixels"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+#: Shares may exceed 1 by this much.
+_ROUNDING = 1e-9
 
 
 def rows_of(shapes: Shapes, part: slice) -> Shapes:
@@ -85,3 +88,19 @@ def clamped(shapes: Shapes | None, rows: NDArray[np.bool_], sizes: Array) -> Sha
     low = np.repeat(np.where(rows[:, None], 0.0, -np.inf), lengths, axis=0)
     points = np.clip(shapes.points.values, low, limit)
     return Shapes(shapes.kind, shapes.rings, Ragged(shapes.points.offsets, points), shapes.rle)
+
+
+def turned_into_pixels(shapes: Shapes | None, rows: NDArray[np.bool_], sizes: Array) -> Shapes | None:
+    """The shapes with the outlines of these rows multiplied by the size of their image, where they are shares of it.
+
+    Parameters
+    ----------
+    shapes : Shapes, optional
+    rows : (N,) bool
+    sizes : (N, 2) float64
+    """
+    if shapes is None or not rows.any():
+        return shapes
+    are_shares = rows & (np.nan_to_num(bounds(shapes)[:, 2:], nan=np.inf) <= 1 + _ROUNDING).all(axis=1)
+    factor = np.repeat(np.where(are_shares[:, None], sizes, 1.0), shapes.points.lengths(), axis=0)
+    return Shapes(shapes.kind, shapes.rings, Ragged(shapes.points.offsets, shapes.points.values * factor), shapes.rle)

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from detkit import files, formats
+from detkit.ragged import python_value
 from detkit.tables import Dataset
 
 __all__ = ["Places", "label_file"]
@@ -57,14 +58,14 @@ class Places:
         images = self._dataset.images
         name = images.file_names[position] or images.ids[position]
         file = self.source if self.is_archive else self.image_paths[position] or self.source
-        return {"file": file, "image": _plain(name)}
+        return {"file": file, "image": python_value(name)}
 
     def of_row(self, row: int) -> dict[str, Any]:
         """`file`, `line`, `image` and `annotation` of an annotation row, as far as they can be told."""
         rows = self._dataset.annotations
         position = int(rows.image_index[row])
         images = self._dataset.images
-        image = _plain(images.file_names[position] or images.ids[position])
+        image = python_value(images.file_names[position] or images.ids[position])
         if self._format in ("yolo", "voc"):
             file = self.label_of(position)
             if file is not None:
@@ -73,7 +74,7 @@ class Places:
                 line, index = lines[number] if number < len(lines) else (None, None)
                 return {"file": file, "line": line, "image": image, "annotation": index}
         held = self._format and "annotation_ids" in formats.capabilities(self._format).holds
-        annotation = _plain(rows.ids[row]) if held else int(rows.source_row[row])
+        annotation = python_value(rows.ids[row]) if held else int(rows.source_row[row])
         return {"file": self.source, "image": image, "annotation": annotation}
 
     def label_of(self, position: int) -> str | None:
@@ -146,7 +147,3 @@ def _yolo_files(root: Path, name: str, image: str | None, dataset: Dataset, posi
 
 def _as_text(path: str) -> str:
     return str(PurePosixPath(path).with_suffix(".txt"))
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value

@@ -9,7 +9,7 @@ import numpy as np
 
 from detkit import boxes
 from detkit.checks._base import Code, Context, Fixed, box_text, changed_rows, dropped_rows
-from detkit.checks._outlines import clamped
+from detkit.checks._outlines import clamped, turned_into_pixels
 from detkit.findings import Finding
 from detkit.tables import Dataset
 
@@ -76,7 +76,8 @@ def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
     if code == "DK210":
         which = found.normalised
         xywh = rows.xywh * np.where(which[:, None], np.hstack([found.sizes, found.sizes]), 1)
-        return _with(dataset, which, "boxes in shares of the image", "turned into pixels", xywh)
+        shapes = turned_into_pixels(rows.shapes, which, found.sizes)
+        return _with(dataset, which, "boxes in shares of the image", "turned into pixels", xywh, shapes=shapes)
     which = ~found.empty & ~found.normalised & found.are_corners
     xywh = rows.xywh.copy()
     xywh[which, 2:] -= xywh[which, :2]

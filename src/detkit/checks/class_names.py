@@ -52,7 +52,7 @@ def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
         return dataset, []
     if code == "DK309":
         taken = set(names)
-        tidy = [new if (new := _tidy(name)) not in taken else name for name in names]
+        tidy = [new if (new := _tidy(name)) and new not in taken else name for name in names]
         changed = [(old, new) for old, new in zip(names, tidy, strict=True) if old != new]
         if not changed or len(set(tidy)) < len(set(names)):
             return dataset, []

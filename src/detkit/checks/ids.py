@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detkit.checks._base import Code, Context, Fixed, Index, changed_rows
 from detkit.findings import Finding
-from detkit.ragged import id_array
+from detkit.ragged import fresh_ids, id_array, python_value
 from detkit.tables import Dataset
 
 __all__ = ["CODES", "fix", "run"]
@@ -29,7 +29,7 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
     """Repeated annotation ids and file names."""
     rows = dataset.annotations
     yield from context.of_rows(
-        "DK103", _later(dataset), lambda row: f"annotation id {_id(rows.ids[row])!r} is there more than once"
+        "DK103", _later(dataset), lambda row: f"annotation id {python_value(rows.ids[row])!r} is there more than once"
     )
     where = defaultdict(list)
     for position, name in enumerate(dataset.images.file_names):
@@ -38,7 +38,9 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
     twice = {p: held[0] for held in where.values() if len(held) > 1 for p in held[1:]}
     ids = dataset.images.ids
     yield from context.of_images(
-        "DK111", sorted(twice), lambda p: f"images {_id(ids[twice[p]])!r} and {_id(ids[p])!r} have one file name"
+        "DK111",
+        sorted(twice),
+        lambda p: f"images {python_value(ids[twice[p]])!r} and {python_value(ids[p])!r} have one file name",
     )
 
 
@@ -47,9 +49,8 @@ def fix(dataset: Dataset, context: Context, code: str) -> Fixed:
     later = _later(dataset)
     if not len(later):
         return dataset, []
-    ids = [_id(i) for i in dataset.annotations.ids]
-    highest = max((i for i in ids if isinstance(i, int)), default=0)
-    for number, row in enumerate(later.tolist(), highest + 1):
+    ids = dataset.annotations.ids.tolist()
+    for row, number in zip(later.tolist(), fresh_ids([None] * len(later), ids), strict=True):
         ids[row] = number
     return changed_rows(dataset, later, "repeated annotation ids", "renumbered", ids=id_array(ids))
 
@@ -80,7 +81,3 @@ def _are_distinct(ids: NDArray[np.int64]) -> bool:
         return True
     ordered = np.sort(ids)
     return not (ordered[1:] == ordered[:-1]).any()
-
-
-def _id(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value

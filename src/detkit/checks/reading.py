@@ -11,8 +11,10 @@ from detkit.evaluation.quirks import unheeded_ignores
 from detkit.findings import Finding
 from detkit.tables import Dataset
 
-__all__ = ["CODES", "run"]
+__all__ = ["CODES", "PASSED_ON", "run"]
 
+#: Codes of other checks, of which the reader tells what they cannot: repeated classes and images, folders not there.
+PASSED_ON = frozenset(("DK103", "DK401"))
 _LOST = "Left out when the dataset is read, so a fixed copy is without it (and says so). Mend the source by hand."
 _SAID = "A fixed copy states it plainly."
 
@@ -43,11 +45,11 @@ CODES = (
 
 def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
     """The reader's findings, but for those a check makes more exactly."""
-    own = {code.code for code in CODES}
+    own = {code.code for code in CODES} | PASSED_ON
     shown: defaultdict[str, int] = defaultdict(int)
     rest: defaultdict[str, int] = defaultdict(int)
     for finding in (*dataset.findings, *unheeded_ignores(dataset)):
-        if is_made_again(finding) or finding.code not in own | {"DK103", "DK401"}:
+        if is_made_again(finding) or finding.code not in own:
             continue
         shown[finding.code] += 1
         if context.limit is None or shown[finding.code] <= context.limit:
@@ -55,4 +57,4 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
         else:
             rest[finding.code] += finding.count
     for code, count in rest.items():
-        yield context.of_dataset(code, f"and {count} more of this kind, not listed", count=count)
+        yield from context.rest(code, count)

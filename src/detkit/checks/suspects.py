@@ -30,9 +30,7 @@ def run(dataset: Dataset, context: Context) -> Iterator[Finding]:
         shown = range(len(ranked) if context.limit is None else min(len(ranked), context.limit))
         for n in shown:
             yield _finding(context, code, int(ranked.truth[n]), int(ranked.detection[n]), float(ranked.score[n]))
-        if len(ranked) > len(shown):
-            rest = len(ranked) - len(shown)
-            yield context.of_dataset(code, f"and {rest} more of this kind, not listed", count=rest)
+        yield from context.rest(code, len(ranked) - len(shown))
 
 
 def _finding(context: Context, code: str, row: int, detection: int, score: float) -> Finding:

@@ -61,14 +61,13 @@ def _mixed(dataset: Dataset, context: Context) -> Iterator[Finding]:
         text = f"{plural(polygons, 'row')} with polygons and {boxes} with boxes, in different files"
         yield context.of_dataset("DK606", text)
         return
-    for position in mixed if context.limit is None else mixed[: context.limit]:
+    shown = mixed if context.limit is None else mixed[: context.limit]
+    for position in shown:
         place = context.places.of_image(position)
         text = f"{int(drawn[position])} polygon rows and {int(count[position] - drawn[position])} box rows in one file"
         file = context.places.label_of(position) or place["file"]
         yield Finding("DK606", text, file=file, image=place["image"])
-    if context.limit is not None and len(mixed) > context.limit:
-        rest = len(mixed) - context.limit
-        yield context.of_dataset("DK606", f"and {rest} more of this kind, not listed", count=rest)
+    yield from context.rest("DK606", len(mixed) - len(shown))
 
 
 def _stale(labels: set[str]) -> Iterator[tuple[str, str]]:

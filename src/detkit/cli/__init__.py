@@ -21,6 +21,7 @@ app = typer.Typer(
     cls=LazyGroup,
     help="Convert, check and score object detection datasets, run ONNX detectors, gate CI on the result.",
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import typer
 import typer.core
 import typer.main
 
+from detkit.cli._hints import HintingCommand
 from detkit.errors import UsageError
 
 __all__ = ["COMMANDS", "LazyGroup", "function_of"]
@@ -53,6 +55,9 @@ COMMANDS = {
     "warmup": "Compile the kernels ahead of the first run.",
 }
 _FUNCTION = {"eval": "evaluate"}
+#: Commands that multiply large matrices. For all others NumPy's library starts no threads: that would take as long as
+#: to load NumPy.
+_MULTIPLYING = frozenset(("dedupe", "stats"))
 
 
 def function_of(name: str) -> Callable[..., None]:
@@ -63,14 +68,16 @@ def function_of(name: str) -> Callable[..., None]:
     return function
 
 
-def _with_numbers(function: Callable[..., None]) -> Callable[..., None]:
-    """The command, which refuses `nan` for every option at once: it lies in no range and outside of none."""
+def _prepared(function: Callable[..., None]) -> Callable[..., None]:
+    """The command, which refuses `nan` for every option at once (it lies in no range and outside of none)."""
 
     @functools.wraps(function)
     def checked(**values: Any) -> None:
         for name, value in values.items():
             if isinstance(value, float) and math.isnan(value):
                 raise UsageError(f"--{name.replace('_', '-')} is nan, expected a number")
+        if function.__name__ not in _MULTIPLYING:
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         function(**values)
 
     return checked
@@ -117,9 +124,10 @@ class _Lazy(dict[str, Any]):
             single = typer.Typer(
                 pretty_exceptions_enable=False,
                 add_completion=False,
+                rich_markup_mode=None,
                 context_settings={"help_option_names": ["-h", "--help"]},
             )
-            single.command(name)(_with_numbers(function_of(name)))
+            single.command(name, cls=HintingCommand)(_prepared(function_of(name)))
             command = typer.main.get_command(single)
             super().__setitem__(name, command)
         return command

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OutputClosedError",
     "configure",
+    "data",
     "error",
     "findings",
     "hint",
@@ -49,6 +50,13 @@ def configure(*, quiet: bool) -> None:
 def out(text: str) -> None:
     """Data: one text to stdout, as it is."""
     _write(sys.stdout, text if text.endswith("\n") else text + "\n")
+
+
+def data(content: object) -> None:
+    """Plain values to stdout as JSON: undefined is null."""
+    import json
+
+    out(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def status(text: str, mark: str = "", colour: str = "dim") -> None:
@@ -142,13 +150,20 @@ def size_of(path: Path) -> str:
 
 
 @contextmanager
-def working(text: str) -> Iterator[None]:
-    """A spinner on stderr while something takes long; nothing where stderr is no terminal."""
+def working(text: str, *, compiles: bool = False) -> Iterator[None]:
+    """A spinner on stderr while something takes long; nothing where stderr is no terminal.
+
+    What compiles kernels says so where none are kept: the first run takes seconds longer than those after it.
+    """
     if _quiet or not _is_terminal(sys.stderr):
         yield
         return
     from rich.console import Console
 
+    from detkit import kernels
+
+    if compiles and not kernels.are_kept():
+        text += " (compiling kernels, in the first run only)"
     with Console(stderr=True).status(text):
         yield
 

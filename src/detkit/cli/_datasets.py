@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +31,7 @@ def options(
     source_format: str,
     split: str | None,
     images: Path | None,
-    names: Path | None,
+    names: tuple[str, ...] | None,
     place_images: str | None,
     overwrite: bool,
     dry_run: bool,
@@ -44,9 +43,9 @@ def options(
         "overwrite": overwrite,
         "dry_run": dry_run,
         "read_options": {
-            "split": None if split == "all" else split,
+            "split": _options.part(split),
             "images_dir": images,
-            "names": _options.names(names),
+            "names": names,
         },
         "write_options": {"place_images": _options.one_of(place_images, "--place-images", "link", "copy", "leave")},
     }
@@ -55,7 +54,7 @@ def options(
 def tell(written: Written, *, dry_run: bool, as_json: bool, summary: str = "") -> None:
     """What was written, what was noticed, what was lost; the report as JSON where it is asked for."""
     if as_json:
-        _console.out(json.dumps(written.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        _console.data(written.to_dict())
     _console.findings(written.findings)
     _console.losses(written.losses)
     done = "would write" if dry_run else "wrote"

@@ -36,7 +36,8 @@ Values = Annotated[
     typer.Option("--set", help="key=value for what the model does not say: color, scale, mean, std, resize, pad, ..."),
 ]
 Device = Annotated[
-    str, typer.Option("--device", help="auto, cpu, cuda, cuda:0,2, 0,1, tensorrt, coreml, openvino; never another.")
+    str,
+    typer.Option("--device", help="auto, cpu, cuda, cuda:0,2, 0,1, tensorrt, coreml, openvino; no other instead."),
 ]
 ImageSize = Annotated[
     str | None, typer.Option("--image-size", "--imgsz", help="640 or WIDTHxHEIGHT, where the model leaves it free.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detkit import files
 from detkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Analyses",
+    "Baseline",
     "Beta",
+    "Caps",
     "ClassAgnostic",
     "ClassMap",
     "ClassesOption",
@@ -25,24 +28,35 @@ __all__ = [
     "DropInvalid",
     "FromFormat",
     "Groups",
+    "ImageList",
     "ImageSizesOption",
     "ImagesDir",
     "IouType",
+    "Jobs",
+    "Kind",
     "Layout",
     "Level",
+    "MinCoverage",
+    "MostKept",
     "NamesOption",
     "OperatingScore",
     "Output",
     "Overwrite",
+    "Plots",
     "PredictionsFormat",
     "ProtocolOption",
+    "Quality",
     "RawPredictions",
     "Rendering",
     "Replicates",
+    "Require",
+    "Rules",
     "ScoreThreshold",
     "Seed",
     "Slices",
     "Split",
+    "Strict",
+    "TextOrJson",
     "ThresholdsFile",
     "TruthFormat",
     "Unmapped",
@@ -55,6 +69,7 @@ __all__ = [
     "listed",
     "names",
     "one_of",
+    "part",
     "split_classes",
     "thresholds",
 ]
@@ -130,10 +145,38 @@ ClassMap = Annotated[
     Path | None, typer.Option("--class-map", help="File: class of the predictions -> class of the truth.")
 ]
 Unmapped = Annotated[str, typer.Option("--unmapped", help="Classes the truth lacks: ignore, count or error.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")]
+Require = Annotated[
+    list[str] | None, typer.Option("--require", "--fail-under", help="Rule such as 'AP>=0.40'; may be repeated.")
+]
+Rules = Annotated[Path | None, typer.Option("--rules", help="File with gate rules.")]
+Baseline = Annotated[Path | None, typer.Option("--baseline", help="Earlier result for max_drop rules.")]
+ImageList = Annotated[
+    str | None, typer.Option("--image-list", help="Only these images: a file, or names or ids with commas.")
+]
+Caps = Annotated[str | None, typer.Option("--max-detections", help="Caps per image and class: 1,10,100.")]
+MostKept = Annotated[int | None, typer.Option("--max-detections", min=1, help="Most boxes kept in an image.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Predictions outside the truth are an error.")]
+MinCoverage = Annotated[
+    float | None, typer.Option("--min-coverage", min=0, max=1, help="Least share of images with predictions.")
+]
+Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Quality of JPEG images.")]
+Plots = Annotated[
+    Path | None, typer.Option("--plots", help="Write plots to this folder, PNG and SVG; needs detkit[report].")
+]
+Kind = Annotated[
+    str | None, typer.Option("--kind", help="dataset or detections, where both would fit.", show_default=False)
+]
+TextOrJson = Annotated[str, typer.Option("--format", help="text or json.")]
 ClassAgnostic = Annotated[bool, typer.Option("--class-agnostic", help="Do not tell classes apart.")]
 
 
-def listed(text: str | None) -> list[str] | None:
+def part(split: str | None) -> str | None:
+    """The split to read, None for every image."""
+    return None if split == "all" else split
+
+
+def listed(text: str | None, flag: str) -> list[str] | None:
     """Parts between commas; a part may be quoted to hold a comma. None stays None."""
     if text is None:
         return None
@@ -142,15 +185,15 @@ def listed(text: str | None) -> list[str] | None:
     parts = next(csv.reader([text], skipinitialspace=True), [])
     found = [part.strip() for part in parts if part.strip()]
     if not found:
-        raise UsageError(f"found `{text}`, expected names with commas between")
+        raise UsageError(f"{flag}: found `{text}`, expected names with commas between")
     return found
 
 
 def split_classes(classes: str | None, given_names: Path | None) -> tuple[list[str] | None, tuple[str, ...] | None]:
     """(classes to score, class names by number): `--classes FILE` names numbers, `--classes a,b` selects."""
-    if classes is not None and given_names is None and _is_file(classes):
+    if classes is not None and given_names is None and files.is_file(classes):
         return None, names(Path(classes))
-    return listed(classes), names(given_names)
+    return listed(classes, "--classes"), names(given_names)
 
 
 def names(path: Path | None) -> tuple[str, ...] | None:
@@ -232,21 +275,15 @@ def image_list(text: str | None) -> list[str] | None:
     """Image names or ids from a text file (a line each) or with commas between."""
     if text is None:
         return None
-    if _is_file(text):
+    if files.is_file(text):
         try:
             lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise files.unreadable(text, error) from error
+        except UnicodeDecodeError as error:
             raise InputError(f"not a readable text file: {error}", path=text) from error
         found = [line.strip() for line in lines if line.strip()]
         if not found:
             raise InputError("names no image, expected one a line", path=text)
         return found
-    return listed(text)
-
-
-def _is_file(text: str) -> bool:
-    """Whether a text that may also be a list is the name of a file; a long list is no possible name."""
-    try:
-        return Path(text).is_file()
-    except OSError:
-        return False
+    return listed(text, "--image-list")

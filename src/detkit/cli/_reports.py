@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,11 @@ from detkit.cli import _console
 from detkit.cli._write import check_outputs
 from detkit.errors import DetkitError, OutputError, UsageError
 
-__all__ = ["Report", "ReportOption", "parse", "refusals", "summarise", "write"]
+if TYPE_CHECKING:
+    from detkit.evaluation.gate import GateReport
+    from detkit.evaluation.result import Evaluation
+
+__all__ = ["Report", "ReportOption", "conclude", "parse", "refusals", "summarise", "write"]
 
 ReportOption = Annotated[
     list[str] | None,
@@ -42,7 +46,7 @@ def parse(
     given: Sequence[str] | None,
     *,
     known: Collection[str],
-    inputs: Iterable[Path] = (),
+    inputs: Iterable[str | Path | None] = (),
     outputs: Iterable[Path | None] = (),
     overwrite: bool = False,
 ) -> tuple[Report, ...]:
@@ -53,7 +57,7 @@ def parse(
     given : sequence of str, optional
     known : collection of str
         Kinds this command has.
-    inputs : iterable of Path
+    inputs : iterable of (path-like or None)
         Never replaced.
     outputs : iterable of (Path or None)
         What the command writes elsewhere.
@@ -71,16 +75,10 @@ def parse(
         A path that exists, is a folder or an input, or is written twice.
     """
     reports = tuple(_parse(text, known) for text in given or ())
-    taken = {path.resolve() for path in outputs if path is not None}
     for report in reports:
-        if report.path is None:
-            continue
-        if report.path.resolve() in taken:
-            raise OutputError(f"{report.path}: would be written twice by this command", hint="choose another name")
-        taken.add(report.path.resolve())
-        if report.path.is_dir():
+        if report.path is not None and report.path.is_dir():
             raise OutputError(f"{report.path}: is a folder, a file was expected")
-    check_outputs(*(report.path for report in reports), inputs=tuple(inputs), overwrite=overwrite)
+    check_outputs(*(report.path for report in reports), inputs=inputs, taken=outputs, overwrite=overwrite)
     return reports
 
 
@@ -121,6 +119,15 @@ def refusals(reports: Sequence[Report], *, overwrite: bool = False) -> Iterator[
         write(told, lambda kind: render_gate(verdict, kind), overwrite=overwrite)
         summarise(lambda: render_gate(verdict, "markdown"))
         raise
+
+
+def conclude(result: Evaluation, verdict: GateReport, *, is_shown: bool) -> None:
+    """The verdict on a result in a line, where what is printed does not hold it, and in the summary of the CI job."""
+    from detkit import reports
+
+    if not is_shown:
+        _console.status(f"verdict: {reports.verdict_line(verdict)}")
+    summarise(lambda: reports.render("markdown", result, verdict))
 
 
 def summarise(render: Callable[[], str]) -> None:

@@ -53,26 +53,43 @@ def write_shard(
     output: Path | None,
     *,
     overwrite: bool,
-    cut: bool = False,
-    others: Mapping[str, object] | None = None,
+    whole: Mapping[str, object],
+    merged: Mapping[str, object],
+    dealt: Mapping[str, object],
 ) -> None:
     """Where a shard is asked for, score it, write its part, and end the command: nothing goes to stdout.
 
-    `others` are options that need all boxes at once, with what was given for them; `cut` says that `--shards` or
-    `--scheduler` is given.
+    Parameters
+    ----------
+    truth, predictions : Path
+    settings : EvaluationSettings
+    shard : str, optional
+        `i/n`.
+    output : Path, optional
+    overwrite : bool
+    whole : mapping of str to object
+        Options that need all boxes at once, with what was given for them: they go with no shards.
+    merged : mapping of str to object
+        Options that need the result of all shards.
+    dealt : mapping of str to object
+        Options that say who scores all shards.
 
     Raises
     ------
     UsageError
-        No `--output`, or one of `others` beside shards.
+        No `--output`, or an option that a shard cannot follow.
     typer.Exit
         The part is written.
     """
-    wrong = [option for option, given in (others or {}).items() if given is not None]
-    if wrong and (cut or shard is not None):
-        raise UsageError(f"{wrong[0]} needs all predictions at once, which a shard does not have")
+    cut = dealt["--shards"] is not None or dealt["--scheduler"] is not None
+    if (wrong := _given(whole)) and (cut or shard is not None):
+        raise UsageError(f"{wrong} needs all predictions at once, which a shard does not have")
     if shard is None:
         return
+    if wrong := _given(merged):
+        raise UsageError(f"{wrong} needs the result of all shards", hint="give it where the parts are merged or judged")
+    if wrong := _given(dealt):
+        raise UsageError(f"{wrong} speaks of all shards, and --shard asks for one", hint=f"leave out {wrong}")
     from detkit.api import sharding
 
     number, count = sharding.parse_shard(shard)
@@ -80,7 +97,7 @@ def write_shard(
         hint = f"add -o {sharding.part_name(number, count)}"
         raise UsageError("a shard is written to a file, and none is named", hint=hint)
     check_outputs(output, inputs=(truth, predictions), overwrite=overwrite)
-    with _console.working(f"scoring shard {number} of {count}"):
+    with _console.working(f"scoring shard {number} of {count}", compiles=True):
         sharding.evaluate_shard(truth, predictions, (number, count), output, settings, overwrite=overwrite)
     _console.status(f"wrote {output}: part {number} of {count}")
     raise typer.Exit
@@ -94,7 +111,7 @@ def score(
     shards: int | None,
     scheduler: str | None,
     workers: int | None,
-    folder: Path | None = None,
+    folder: Path | None,
 ) -> Evaluation:
     """The result, scored in one go or in shards: one after the other, in processes, or by Dask."""
     if scheduler is not None:
@@ -104,9 +121,11 @@ def score(
             truth, predictions, settings, shards=shards, scheduler=scheduler, workers=workers, folder=folder
         )
         return found
+    if folder is not None:
+        raise UsageError("--shard-folder speaks of a scheduler's work", hint="add --scheduler local, or an address")
     if shards is None:
-        if workers is not None or folder is not None:
-            raise UsageError("--workers and --shard-folder speak of shards", hint="add --shards N")
+        if workers is not None:
+            raise UsageError("--workers speaks of shards", hint="add --shards N")
         from detkit import api
 
         return api.evaluate(truth, predictions, settings)
@@ -147,6 +166,11 @@ def convert(
 
     found: list[Conversion] = scale.convert(pairs, to, scheduler=scheduler, workers=workers, **options)
     return found
+
+
+def _given(options: Mapping[str, object]) -> str | None:
+    """The first of some options that was given."""
+    return next((option for option, value in options.items() if value is not None), None)
 
 
 def _refuse_alone(workers: int | None, folder: Path | None) -> None:

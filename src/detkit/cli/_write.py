@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from detkit import files
@@ -11,19 +12,38 @@ from detkit.errors import OutputError
 __all__ = ["check_outputs", "deliver"]
 
 
-def check_outputs(*outputs: Path | None, inputs: tuple[Path, ...], overwrite: bool) -> None:
-    """Refuse an output that exists, or that is an input, before any work is done.
+def check_outputs(
+    *outputs: Path | None,
+    inputs: Iterable[str | Path | None],
+    taken: Iterable[Path | None] = (),
+    overwrite: bool,
+) -> None:
+    """Refuse an output that exists, is an input, or is written twice, before any work is done.
+
+    Parameters
+    ----------
+    *outputs : Path or None
+    inputs : iterable of (path-like or None)
+        Never replaced, whatever `overwrite` says.
+    taken : iterable of (Path or None)
+        What the command writes besides, and checks itself.
+    overwrite : bool
 
     Raises
     ------
     OutputError
     """
-    sources = {path.resolve() for path in inputs}
+    sources = {Path(path).resolve() for path in inputs if path is not None}
+    written = {path.resolve() for path in taken if path is not None}
     for output in outputs:
-        if output is None:
+        if output is None or files.is_stream(output):
             continue
-        if output.resolve() in sources:
+        place = output.resolve()
+        if place in sources:
             raise OutputError(f"{output}: is an input of this command and is not replaced", hint="choose another name")
+        if place in written:
+            raise OutputError(f"{output}: would be written twice by this command", hint="choose another name")
+        written.add(place)
         files.refuse_existing(output, overwrite=overwrite)
 
 

@@ -43,7 +43,7 @@ def anchors(
     image_sizes: _options.ImageSizesOption = None,
     names: _options.NamesOption = None,
     voc_offset: _options.VocOffset = 1,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: _options.TextOrJson = "text",
     output: _options.Output = None,
     overwrite: _options.Overwrite = False,
 ) -> None:
@@ -55,8 +55,8 @@ def anchors(
 
     _options.one_of(format, "--format", "text", "json")
     _options.one_of(to, "--to", "yolov5", "yolov7", "darknet", "mmdet", "json")
-    check_outputs(output, inputs=(source,), overwrite=overwrite)
-    with _console.working("looking for anchors"):
+    check_outputs(output, inputs=(source, model, names), overwrite=overwrite)
+    with _console.working("looking for anchors", compiles=True):
         found = api.find_anchors(
             source,
             k=k,
@@ -73,7 +73,7 @@ def anchors(
             check=check,
             seed=seed,
             format=source_format,
-            split=None if split == "all" else split,
+            split=_options.part(split),
             images_dir=images,
             image_sizes=_options.image_sizes(image_sizes),
             names=_options.names(names),

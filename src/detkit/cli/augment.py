@@ -36,7 +36,7 @@ def augment(
         bool, typer.Option("--keep-originals", help="Write the source's images beside their copies.")
     ] = False,
     image_format: Annotated[str, typer.Option("--image-format", help="jpg or png.")] = "jpg",
-    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG images.")] = 95,
+    quality: _options.Quality = 95,
     preview: Annotated[
         Path | None, typer.Option("--preview", help="Image file: the first copies with their labels drawn.")
     ] = None,
@@ -74,7 +74,7 @@ def augment(
         source_format=source_format,
         split=split,
         images=images,
-        names=names,
+        names=_options.names(names),
         place_images=None,
         overwrite=overwrite,
         dry_run=dry_run,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _model_options, _options
-from detkit.cli._write import deliver
+from detkit.cli._write import check_outputs, deliver
 from detkit.errors import UsageError
 
 __all__ = ["bench"]
@@ -27,7 +27,7 @@ def bench(
     values: _model_options.Values = None,
     precision: _model_options.Precision = None,
     threads: _model_options.Threads = None,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: _options.TextOrJson = "text",
     output: _options.Output = None,
     overwrite: _options.Overwrite = False,
 ) -> None:
@@ -38,6 +38,7 @@ def bench(
     from detkit import api, reports
 
     _options.one_of(format, "--format", "text", "json")
+    check_outputs(output, inputs=(model,), overwrite=overwrite)
     with _console.progress("measuring", "rounds") as show:
         found = api.bench(
             model,

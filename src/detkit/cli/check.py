@@ -28,7 +28,9 @@ def check(
     select: Annotated[
         str | None, typer.Option("--select", help="Only these checks: DK2, DK203 or partly-outside, comma between.")
     ] = None,
-    ignore: Annotated[str | None, typer.Option("--ignore", help="Not these checks, as --select.")] = None,
+    ignore: Annotated[
+        str | None, typer.Option("--ignore", help="Leave these checks out; written as for --select.")
+    ] = None,
     format: Annotated[str, typer.Option("--format", help=f"{', '.join(_FORMATS)}.")] = "text",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of stdout; with --fix the copy.")
@@ -78,23 +80,26 @@ def check(
     from detkit import api
 
     if undo:
-        return _undone(source, others=fix or unsafe_fixes or in_place or dry_run or output is not None)
+        return _undone(source, others=any((fix, unsafe_fixes, in_place, dry_run, output, to, report, baseline)))
     copying = fix and not in_place
-    _check_request(format, output, fix=fix, in_place=in_place, unsafe=unsafe_fixes, dry_run=dry_run, to=to)
+    fixing = {"--unsafe-fixes": unsafe_fixes, "--dry-run": dry_run, "--in-place": in_place, "--to": to}
+    finding = {"--baseline": baseline, "--predictions": predictions}
+    _check_request(format, output, fix, {**fixing, "--place-images": place_images}, finding)
+    inputs = (source, baseline, predictions, names)
     reports = _reports.parse(
-        report, known=_FORMATS, inputs=(source,), outputs=() if copying else (output,), overwrite=overwrite
+        report, known=_FORMATS, inputs=inputs, outputs=() if copying else (output,), overwrite=overwrite
     )
-    check_outputs(None if copying else output, inputs=(source,), overwrite=overwrite)
+    check_outputs(None if copying else output, inputs=inputs, overwrite=overwrite)
     settings = api.check_settings(
-        select=_prefixes(select),
-        ignore=_prefixes(ignore),
+        select=_prefixes(select, "--select"),
+        ignore=_prefixes(ignore, "--ignore"),
         limit=None if fix or not _may_cut(format, reports, max_per_code) else max_per_code or 1000,
         decode=decode or None,
         cache=False if no_cache else None,
         jobs=jobs,
     )
     reading: dict[str, Any] = {
-        "split": None if split == "all" else split,
+        "split": _options.part(split),
         "images_dir": images,
         "image_sizes": _options.image_sizes(image_sizes),
         "names": _options.names(names),
@@ -112,17 +117,22 @@ def check(
 
 
 def _check_request(
-    format: str, output: Path | None, *, fix: bool, in_place: bool, unsafe: bool, dry_run: bool, to: str | None
+    format: str, output: Path | None, fix: bool, fixing: Mapping[str, object], finding: Mapping[str, object]
 ) -> None:
+    """Refuse options that do not go together: those of a fix without one, and those of findings beside one."""
     _options.one_of(format, "--format", *_FORMATS)
+    in_place = fixing["--in-place"]
     if fix and output is None and not in_place:
         hint = "detkit check SRC --fix -o FIXED; or mend the files themselves with --in-place"
         raise UsageError("--fix writes a copy: name it with -o", hint=hint)
-    alone = {"--unsafe-fixes": unsafe, "--dry-run": dry_run, "--in-place": in_place}
-    if not fix and any(alone.values()):
-        raise UsageError(f"{next(name for name, given in alone.items() if given)} goes with --fix only")
-    if in_place and to is not None:
+    if not fix and any(fixing.values()):
+        raise UsageError(f"{next(name for name, given in fixing.items() if given)} goes with --fix only")
+    if fix and any(finding.values()):
+        raise UsageError(f"{next(name for name, given in finding.items() if given)} does not go with --fix")
+    if in_place and fixing["--to"]:
         raise UsageError("--in-place keeps the format: it does not go with --to", hint="write a copy with -o")
+    if in_place and fixing["--place-images"]:
+        raise UsageError("--in-place keeps images where they are: it does not go with --place-images")
 
 
 def _undone(bundle: Path, *, others: bool) -> None:
@@ -137,8 +147,8 @@ def _undone(bundle: Path, *, others: bool) -> None:
     _console.status(f"{count}; {bundle} may be deleted")
 
 
-def _prefixes(text: str | None) -> tuple[str, ...] | None:
-    found = _options.listed(text)
+def _prefixes(text: str | None, flag: str) -> tuple[str, ...] | None:
+    found = _options.listed(text, flag)
     return None if found is None else tuple(found)
 
 

@@ -21,7 +21,11 @@ def compare(
     bootstrap: _options.Replicates = 1000,
     permutations: Annotated[
         int | None,
-        typer.Option("--permutations", min=0, help="Of the p-values; by default as many as replicates, 0 for none."),
+        typer.Option(
+            "--permutations",
+            min=0,
+            help="Permutations behind the p-values; by default as many as replicates, 0 for none.",
+        ),
     ] = None,
     seed: _options.Seed = 0,
     level: _options.Level = 0.95,
@@ -36,11 +40,15 @@ def compare(
     protocol: _options.ProtocolOption = "coco",
     iou_type: _options.IouType = "bbox",
     iou_thresholds: Annotated[
-        str | None, typer.Option("--iou-thresholds", "--iou-threshold", "--iou", help="0.5,0.75 or 0.5:0.95:0.05.")
+        str | None,
+        typer.Option(
+            "--iou-thresholds",
+            "--iou-threshold",
+            "--iou",
+            help="Overlaps that make a match: 0.5,0.75 or 0.5:0.95:0.05.",
+        ),
     ] = None,
-    max_detections: Annotated[
-        str | None, typer.Option("--max-detections", help="Caps per image and class: 1,10,100.")
-    ] = None,
+    max_detections: _options.Caps = None,
     score_threshold: _options.ScoreThreshold = None,
     split: _options.Split = None,
     truth_format: _options.TruthFormat = "auto",
@@ -49,17 +57,15 @@ def compare(
     image_sizes: _options.ImageSizesOption = None,
     names: _options.NamesOption = None,
     classes: _options.ClassesOption = None,
-    image_list: Annotated[
-        str | None, typer.Option("--image-list", help="Only these images: a file, or names or ids with commas.")
-    ] = None,
+    image_list: _options.ImageList = None,
     class_map: _options.ClassMap = None,
     unmapped: _options.Unmapped = "ignore",
     class_agnostic: _options.ClassAgnostic = False,
     voc_offset: _options.VocOffset = 1,
     layout: _options.Layout = None,
     drop_invalid: _options.DropInvalid = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Predictions outside the truth are an error.")] = False,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    strict: _options.Strict = False,
+    jobs: _options.Jobs = None,
     overwrite: _options.Overwrite = False,
 ) -> None:
     """Each model against the first: difference, bootstrap interval, permutation p-value; with rules, exit 1 on failure.
@@ -72,7 +78,8 @@ def compare(
     from detkit import api, reports
 
     _options.one_of(format, "--format", "text", "json", "markdown")
-    check_outputs(output, inputs=(truth, *predictions), overwrite=overwrite)
+    api.read_rules(require)  # refused before anything is scored
+    check_outputs(output, inputs=(truth, *predictions, slices, class_map, names), overwrite=overwrite)
     chosen, given_names = _options.split_classes(classes, names)
     settings = api.EvaluationSettings(
         protocol=protocol,
@@ -97,7 +104,7 @@ def compare(
         drop_invalid=drop_invalid,
         strict=strict,
     )
-    with _console.working("scoring and resampling"):
+    with _console.working("scoring and resampling", compiles=True):
         found = api.compare(
             truth,
             *predictions,

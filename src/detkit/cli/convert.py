@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from detkit.cli import _console, _options, _sharding
+from detkit.cli import _console, _datasets, _options, _sharding
+from detkit.cli._write import check_outputs
 from detkit.findings import plural
 
 if TYPE_CHECKING:
@@ -27,17 +27,13 @@ def convert(
         str | None, typer.Option("--to", help="Target format; by default told by the suffix.", show_default=False)
     ] = None,
     source_format: _options.FromFormat = "auto",
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="dataset or detections, where both would fit.", show_default=False)
-    ] = None,
+    kind: _options.Kind = None,
     split: _options.Split = None,
     truth: Annotated[
         Path | None, typer.Option("--truth", help="For predictions: dataset that gives sizes, ids and classes.")
     ] = None,
     images: _options.ImagesDir = None,
-    place_images: Annotated[
-        str | None, typer.Option("--place-images", help="link, copy or leave the image files.")
-    ] = None,
+    place_images: _datasets.PlaceImages = None,
     image_sizes: _options.ImageSizesOption = None,
     names: _options.NamesOption = None,
     shapes: Annotated[str, typer.Option("--shapes", help="Outlines: keep, box (their boxes) or drop.")] = "keep",
@@ -55,11 +51,11 @@ def convert(
         bool, typer.Option("--drop-invalid", help="Leave out boxes without area or outside the image.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 and write nothing when anything is lost.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, write nothing.")] = False,
+    dry_run: _datasets.DryRun = False,
     scheduler: _sharding.SchedulerOption = None,
     workers: _sharding.WorkersOption = None,
     overwrite: _options.Overwrite = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: _datasets.AsJson = False,
 ) -> None:
     """Convert a labelled dataset, or predictions, to another format.
 
@@ -75,7 +71,7 @@ def convert(
         "drop_invalid": drop_invalid,
         "overwrite": overwrite,
         "read_options": {
-            "split": None if split == "all" else split,
+            "split": _options.part(split),
             "images_dir": images,
             "image_sizes": _options.image_sizes(image_sizes),
             "names": _options.names(names),
@@ -92,6 +88,8 @@ def convert(
         },
     }
     pairs = converting.conversion_pairs(source, target, to)
+    for _, written in pairs:
+        check_outputs(written, inputs=(truth, names), overwrite=True)
     where: dict[str, Any] = {"scheduler": scheduler, "workers": workers}
     with _console.working("converting"):
         results = _sharding.convert(pairs, to, dry_run=dry_run or strict, **where, **arguments)
@@ -99,7 +97,7 @@ def convert(
         if strict and not lossy and not dry_run:
             results = _sharding.convert(pairs, to, **where, **arguments)
     if as_json:
-        _console.out(json.dumps(_content(source, pairs, results), indent=2, ensure_ascii=False))
+        _console.data(_content(source, pairs, results))
     refused = strict and lossy
     for (_, written), result in zip(pairs, results, strict=True):
         _report(result, written, "would write" if dry_run or refused else "wrote")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +17,12 @@ def crops(
     source: _datasets.Source,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.", show_default=False)],
     margin: Annotated[
-        float, typer.Option("--margin", min=0, help="Ground around the box, as a share of its longer side.")
+        float, typer.Option("--margin", min=0, help="Space around the box, as a share of its longer side.")
     ] = 0.0,
     square: Annotated[bool, typer.Option("--square", help="Widen the shorter side until both are equal.")] = False,
-    pad: Annotated[bool, typer.Option("--pad", help="Black where a crop leaves its image, instead of less.")] = False,
+    pad: Annotated[
+        bool, typer.Option("--pad", help="Fill with black where a crop leaves its image, instead of cutting it.")
+    ] = False,
     min_size: Annotated[
         float, typer.Option("--min-size", min=0, help="Leave out objects with a shorter side, pixels.")
     ] = 1.0,
@@ -31,12 +32,12 @@ def crops(
     classes: _options.ClassesOption = None,
     skip_ignored: Annotated[bool, typer.Option("--skip-ignored", help="Leave out difficult objects.")] = False,
     by_split: Annotated[bool, typer.Option("--by-split/--no-by-split", help="Folders of splits above classes.")] = True,
-    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG images.")] = 95,
+    quality: _options.Quality = 95,
     source_format: _options.FromFormat = "auto",
     split: _options.Split = None,
     images: _options.ImagesDir = None,
     names: _options.NamesOption = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    jobs: _options.Jobs = None,
     overwrite: _options.Overwrite = False,
     as_json: _datasets.AsJson = False,
 ) -> None:
@@ -48,7 +49,7 @@ def crops(
 
     chosen, own_names = _options.split_classes(classes, names)
     settings = api.CropSettings(margin, square, pad, min_size, crop_size, chosen, not skip_ignored, by_split, quality)
-    read_options = {"split": None if split == "all" else split, "images_dir": images, "names": own_names}
+    read_options = {"split": _options.part(split), "images_dir": images, "names": own_names}
     with _console.progress("cutting", "images") as progress:
         found = api.crops(
             source,
@@ -61,7 +62,7 @@ def crops(
             progress=progress,
         )
     if as_json:
-        _console.out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        _console.data(found.to_dict())
     _console.findings(found.findings)
     _console.losses(found.losses)
     classes_seen = f"{plural(len(found.per_class), 'class', 'classes')}"

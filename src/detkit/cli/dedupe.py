@@ -9,6 +9,7 @@ import typer
 
 from detkit.cli import _console, _datasets, _model_options, _options
 from detkit.errors import UsageError
+from detkit.findings import plural
 
 __all__ = ["dedupe"]
 
@@ -50,7 +51,7 @@ def dedupe(
     images: _options.ImagesDir = None,
     names: _options.NamesOption = None,
     place_images: _datasets.PlaceImages = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    jobs: _options.Jobs = None,
     overwrite: _options.Overwrite = False,
     dry_run: _datasets.DryRun = False,
     as_json: _datasets.AsJson = False,
@@ -76,7 +77,7 @@ def dedupe(
         source_format=source_format,
         split=split,
         images=images,
-        names=names,
+        names=_options.names(names),
         place_images=place_images,
         overwrite=overwrite,
         dry_run=dry_run,
@@ -85,7 +86,8 @@ def dedupe(
     with _console.progress("comparing", "images") as progress:
         written = api.dedupe(sources, output, settings, **extras, jobs=jobs, progress=progress, **shared)
     details = written.details
-    found = f"{len(details['clusters'])} clusters, {details['leaks']} across splits, {len(details['removed'])} left out"
+    clusters = plural(len(details["clusters"]), "cluster")
+    found = f"{clusters}, {details['leaks']} across splits, {len(details['removed'])} left out"
     _datasets.tell(written, dry_run=dry_run or output is None, as_json=as_json, summary=found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _RULES = ("AP>=0.50", "AP50>=0.70", "worst_class.AP50>=0.50", "recall@score=0.3>=0.60")
+_MAX_DROP = 0.02
 
 
 def demo(
@@ -57,7 +59,7 @@ def _kept(output: Path | None) -> Iterator[Path]:
 def _describe(source: Path) -> None:
     from detkit import api, reports
 
-    _step(f"detkit stats {source.name}/data.yaml")
+    _step(f"detkit stats {_typed(source, 'data.yaml')}")
     _console.out(reports.render_stats(api.stats(source / "data.yaml")))
 
 
@@ -65,7 +67,7 @@ def _convert(source: Path, place: Path) -> None:
     from detkit import api
 
     for target, to in (("as-coco", "coco"), ("as-voc", "voc")):
-        _step(f"detkit convert {source.name}/data.yaml {target} --to {to}")
+        _step(f"detkit convert {_typed(source, 'data.yaml')} {target} --to {to}")
         done = api.convert(source / "data.yaml", place / target, to)
         lost = "; ".join(map(str, done.losses)) or "nothing lost"
         counts = f"{plural(done.images, 'image')}, {plural(done.boxes, 'box', 'boxes')}"
@@ -76,16 +78,21 @@ def _score(source: Path, place: Path) -> GateReport:
     from detkit import api, reports
 
     demands = " ".join(f"--require '{rule}'" for rule in _RULES)
-    _step(f"detkit eval {source.name}/coco {source.name}/predictions/yolo {demands}")
+    truth = _typed(source, "coco")
+    scored = f"detkit eval {truth} {_typed(source, 'predictions/yolo')}"
+    _step(f"{scored} {demands}")
     result = api.evaluate(source / "coco", source / "predictions" / "yolo")
     verdict = api.gate(result, _RULES)
     _console.out(reports.render("text", result, verdict))
-    _step(f"detkit eval as-voc {source.name}/predictions/voc --protocol voc2012")
+    _step(f"detkit eval as-voc {_typed(source, 'predictions/voc')} --protocol voc2012")
     voc = api.evaluate(place / "as-voc", source / "predictions" / "voc", protocol="voc2012")
     _console.out(f"mAP = {voc.metrics['mAP']:.4f}\n")
-    _step("detkit gate worse.json --baseline result.json (a rule: AP may drop by at most 0.02)")
+    _step(f"{scored} --format json -o result.json")
+    _step(f"detkit eval {truth} {_typed(source, 'predictions/coco_worse.json')} --format json -o worse.json")
+    _step(f"echo 'rules: [{{metric: AP, max_drop: {_MAX_DROP}}}]' > rules.yaml")
+    _step("detkit gate worse.json --baseline result.json --rules rules.yaml")
     worse = api.evaluate(source / "coco", source / "predictions" / "coco_worse.json")
-    judged = api.gate(worse, [api.Rule("AP", max_drop=0.02)], baseline=result)
+    judged = api.gate(worse, [api.Rule("AP", max_drop=_MAX_DROP)], baseline=result)
     _console.out(reports.render_gate(judged))
     return verdict
 
@@ -98,8 +105,8 @@ def _detect(source: Path, place: Path) -> int:
     from detkit import api
 
     images, truth = source / "images" / "val", source / "coco" / "instances_val.json"
-    names = f"{source.name}/model/shapes.onnx {source.name}/images/val --truth {source.name}/coco/instances_val.json"
-    _step(f"detkit predict {names} -o found.json")
+    names = [_typed(source, name) for name in ("model/shapes.onnx", "images/val", "coco/instances_val.json")]
+    _step(f"detkit predict {names[0]} {names[1]} --truth {names[2]} -o found.json")
     try:
         found = api.predict(source / "model" / "shapes.onnx", images, place / "found.json", truth=truth)
     except MissingExtraError as error:
@@ -109,7 +116,7 @@ def _detect(source: Path, place: Path) -> int:
     _step("detkit nms found.json -o kept.json --iou-threshold 0.5 --score-threshold 0.05")
     kept = api.nms(place / "found.json", iou_threshold=0.5, score_threshold=0.05)
     api.write(kept, place / "kept.json")
-    _step(f"detkit eval {source.name}/coco kept.json --require 'AP>=0.60'")
+    _step(f"detkit eval {_typed(source, 'coco')} kept.json --require 'AP>=0.60'")
     result = api.evaluate(source / "coco", place / "kept.json")
     verdict = api.gate(result, ["AP>=0.60"])
     _console.out(f"AP = {result.metrics['AP']:.2f}, AP50 = {result.metrics['AP50']:.2f}: {verdict.outcome}")
@@ -122,6 +129,16 @@ def demo_folder() -> Path:
         if (Path(str(folder)) / "data.yaml").is_file():
             return Path(str(folder))
     raise InputError("the demo dataset is not in this installation", hint="install detkit anew from where it came from")
+
+
+def _typed(source: Path, name: str) -> str:
+    """A file of the demo dataset as it is typed here: the commands that are shown run as they are."""
+    here, folder = Path.cwd(), source
+    if Path(source.name).exists() and Path(source.name).samefile(source):
+        folder = Path(source.name)
+    elif source.is_relative_to(here):
+        folder = source.relative_to(here)
+    return shlex.quote(str(folder / name))
 
 
 def _step(command: str) -> None:

@@ -31,7 +31,9 @@ def diff(
     ] = None,
     tolerance: Annotated[
         float | None,
-        typer.Option("--tolerance", min=0, help="Datasets: edges that moved by up to so many pixels stayed; 0.01."),
+        typer.Option(
+            "--tolerance", min=0, help="Datasets: edges that moved by no more pixels count as unmoved; 0.01 by default."
+        ),
     ] = None,
     require: Annotated[
         list[str] | None,
@@ -41,11 +43,11 @@ def diff(
         Path | None,
         typer.Option("--truth", help="Predictions: dataset that joins files which name images differently."),
     ] = None,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: _options.TextOrJson = "text",
     report: _reports.ReportOption = None,
     output: _options.Output = None,
     source_format: _options.FromFormat = "auto",
-    truth_format: Annotated[str, typer.Option("--truth-format", help="Format of the truth.")] = "auto",
+    truth_format: _options.TruthFormat = "auto",
     split: _options.Split = None,
     images: _options.ImagesDir = None,
     image_sizes: _options.ImageSizesOption = None,
@@ -67,7 +69,8 @@ def diff(
     from detkit import api
 
     _options.one_of(format, "--format", "text", "json")
-    inputs = (a, b, *([truth] if truth else []))
+    api.read_rules(require)  # refused before anything is compared
+    inputs = (a, b, truth, names)
     check_outputs(output, inputs=inputs, overwrite=overwrite)
     wanted = _reports.parse(report, known=_REPORTS, inputs=inputs, outputs=(output,), overwrite=overwrite)
     settings: dict[str, Any] = {

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from detkit.cli import _console
+from detkit.findings import folded
 
 __all__ = ["doctor"]
 
@@ -50,7 +51,7 @@ def doctor() -> None:
     lines += ["", f"kernel cache: {kernels.cache_folder()}"]
     lines += ["", *_runtime(found), ""]
     problems = [*found["problems"], *_problems()]
-    lines += [f"problem: {p}" for p in problems] or ["no problem found"]
+    lines += [line for p in problems for line in folded(f"problem: {p}")] or ["no problem found"]
     _console.out("\n".join(lines))
 
 
@@ -69,7 +70,7 @@ def _runtime(found: dict[str, Any]) -> list[str]:
         lines = [f"models: `--device auto` takes {found['auto']}"]
     said = {True: "starts", False: "listed, DOES NOT START", None: "not tried"}
     for row in found["providers"]:
-        lines.append(f"  {row['name']:<28} {said[row['starts']]}{': ' + row['why'] if row['why'] else ''}")
+        lines += folded(f"  {row['name']:<28} {said[row['starts']]}{': ' + row['why'] if row['why'] else ''}")
     return [*lines, "", *_cuda(found)]
 
 
@@ -78,8 +79,8 @@ def _cuda(found: dict[str, Any]) -> list[str]:
     lines = ["CUDA"]
     said = {True: "ready", False: "not ready", None: "unknown"}
     for step in found["cuda"]:
-        lines.append(f"  {step['name']:<12} {said[step['ready']]}: {step['found']}")
-        lines += [f"  {'':<12} hint: {step['mend']}"] if step["mend"] else []
+        lines += folded(f"  {step['name']:<12} {said[step['ready']]}: {step['found']}")
+        lines += folded(f"    hint: {step['mend']}") if step["mend"] else []
     lines += [f"  {'lib' + name:<12} {place or 'not found'}" for name, place in found["libraries"].items()]
     return lines
 

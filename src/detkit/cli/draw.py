@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Annotated
@@ -42,10 +41,10 @@ def draw(
     sample: Annotated[int | None, typer.Option("--sample", min=1, help="Only so many images, by --seed.")] = None,
     seed: _options.Seed = 0,
     classes: _options.ClassesOption = None,
-    labels: Annotated[bool, typer.Option("--labels/--no-labels", help="Names and scores.")] = True,
-    masks: Annotated[bool, typer.Option("--masks/--no-masks", help="Polygons and masks.")] = True,
-    keypoints: Annotated[bool, typer.Option("--keypoints/--no-keypoints", help="Points and skeletons.")] = True,
-    boxes: Annotated[bool, typer.Option("--boxes/--no-boxes", help="Boxes.")] = True,
+    labels: Annotated[bool, typer.Option("--labels/--no-labels", help="Draw names and scores.")] = True,
+    masks: Annotated[bool, typer.Option("--masks/--no-masks", help="Draw polygons and masks.")] = True,
+    keypoints: Annotated[bool, typer.Option("--keypoints/--no-keypoints", help="Draw points and skeletons.")] = True,
+    boxes: Annotated[bool, typer.Option("--boxes/--no-boxes", help="Draw the boxes.")] = True,
     line_width: Annotated[
         int | None, typer.Option("--line-width", min=1, help="Pixels; by default by the size of the image.")
     ] = None,
@@ -53,13 +52,13 @@ def draw(
         int | None, typer.Option("--max-side", min=16, help="Shrink larger images; width of a cell of a sheet.")
     ] = None,
     font: Annotated[Path | None, typer.Option("--font", help="Font file, tried first for names.")] = None,
-    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG images.")] = 90,
+    quality: _options.Quality = 90,
     source_format: _options.FromFormat = "auto",
     predictions_format: _options.PredictionsFormat = "auto",
     split: _options.Split = None,
     images: _options.ImagesDir = None,
     names: _options.NamesOption = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    jobs: _options.Jobs = None,
     overwrite: _options.Overwrite = False,
     as_json: _datasets.AsJson = False,
 ) -> None:
@@ -88,7 +87,7 @@ def draw(
         font=font,
         quality=quality,
     )
-    read_options = {"split": None if split == "all" else split, "images_dir": images, "names": own_names}
+    read_options = {"split": _options.part(split), "images_dir": images, "names": own_names}
     with _console.progress("drawing", "images") as progress:
         drawn = api.draw(
             source,
@@ -103,7 +102,7 @@ def draw(
             progress=progress,
         )
     if as_json:
-        _console.out(json.dumps(drawn.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        _console.data(drawn.to_dict())
     _console.findings(drawn.findings)
     _console.losses(drawn.losses)
     found = "".join(f", {count} {kind}" for kind, count in drawn.outcomes.items() if count)

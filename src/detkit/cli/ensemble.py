@@ -40,7 +40,7 @@ def ensemble(
         EnsembleMethod, typer.Option("--method", help="Weighted box fusion, or suppression over all files.")
     ] = EnsembleMethod.wbf,
     weights: Annotated[
-        str | None, typer.Option("--weights", help="One a file, with commas between: 2,1; by default all 1.")
+        str | None, typer.Option("--weights", help="Weight of each file, comma between: 2,1; by default all 1.")
     ] = None,
     iou_threshold: Annotated[
         float | None,
@@ -53,22 +53,22 @@ def ensemble(
     allows_overflow: Annotated[
         bool, typer.Option("--allows-overflow", help="avg: scores may exceed 1 where more boxes than files meet.")
     ] = False,
-    sigma: Annotated[float, typer.Option("--sigma", help="Of soft-nms: smaller suppresses more.")] = 0.5,
+    sigma: Annotated[
+        float, typer.Option("--sigma", help="Width of the decay (soft-nms): smaller suppresses more.")
+    ] = 0.5,
     score_threshold: Annotated[
         float, typer.Option("--score-threshold", "--conf", min=0, help="Soft methods: lowered scores stay above this.")
     ] = 0.001,
     decayed_scores: Annotated[
         bool, typer.Option("--decayed-scores", help="Soft methods: write the lowered scores.")
     ] = False,
-    max_detections: Annotated[
-        int | None, typer.Option("--max-detections", min=1, help="Most boxes kept in an image.")
-    ] = None,
+    max_detections: _options.MostKept = None,
     truth: Annotated[
         Path | None, typer.Option("--truth", help="Dataset: image sizes, and names and ids that join the files.")
     ] = None,
     split: _options.Split = None,
     source_format: _options.FromFormat = "auto",
-    truth_format: Annotated[str, typer.Option("--truth-format", help="Format of the truth.")] = "auto",
+    truth_format: _options.TruthFormat = "auto",
     to: Annotated[str | None, typer.Option("--to", help="Output format; by default that of the first file.")] = None,
     images: _options.ImagesDir = None,
     image_sizes: _options.ImageSizesOption = None,
@@ -76,7 +76,7 @@ def ensemble(
     voc_offset: _options.VocOffset = 1,
     drop_invalid: _options.DropInvalid = False,
     overwrite: _options.Overwrite = False,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    jobs: _options.Jobs = None,
 ) -> None:
     """Join the predictions of several models: equal to the package ensemble-boxes.
 
@@ -84,13 +84,13 @@ def ensemble(
     """
     from detkit import api
 
-    check_outputs(output, inputs=(*predictions, *([truth] if truth else [])), overwrite=overwrite)
+    check_outputs(output, inputs=(*predictions, truth, names), overwrite=overwrite)
     options = {
         "images_dir": images,
         "image_sizes": _options.image_sizes(image_sizes),
         "names": _options.names(names),
         "voc_offset": voc_offset,
-        "split": None if split == "all" else split,
+        "split": _options.part(split),
     }
     found = api.ensemble(
         predictions,

@@ -31,12 +31,9 @@ def evaluate(
     output: _options.Output = None,
     report: _reports.ReportOption = None,
     overwrite: _options.Overwrite = False,
-    require: Annotated[
-        list[str] | None,
-        typer.Option("--require", "--fail-under", help="Rule such as 'AP>=0.40'; may be repeated."),
-    ] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", help="File with gate rules.")] = None,
-    baseline: Annotated[Path | None, typer.Option("--baseline", help="Earlier result for max_drop rules.")] = None,
+    require: _options.Require = None,
+    rules: _options.Rules = None,
+    baseline: _options.Baseline = None,
     split: _options.Split = None,
     truth_format: _options.TruthFormat = "auto",
     predictions_format: _options.PredictionsFormat = "auto",
@@ -44,9 +41,7 @@ def evaluate(
     image_sizes: _options.ImageSizesOption = None,
     names: _options.NamesOption = None,
     classes: _options.ClassesOption = None,
-    image_list: Annotated[
-        str | None, typer.Option("--image-list", help="Only these images: a file, or names or ids with commas.")
-    ] = None,
+    image_list: _options.ImageList = None,
     class_map: _options.ClassMap = None,
     unmapped: _options.Unmapped = "ignore",
     ignore_category: Annotated[
@@ -56,9 +51,7 @@ def evaluate(
     iou_thresholds: Annotated[
         str | None, typer.Option("--iou-thresholds", "--iou-threshold", "--iou", help="0.5,0.75 or 0.5:0.95:0.05.")
     ] = None,
-    max_detections: Annotated[
-        str | None, typer.Option("--max-detections", help="Caps per image and class: 1,10,100.")
-    ] = None,
+    max_detections: _options.Caps = None,
     area_ranges: Annotated[
         str | None, typer.Option("--area-ranges", help="tiny:0-16,rest:16-inf (side lengths in pixels).")
     ] = None,
@@ -93,20 +86,18 @@ def evaluate(
     bootstrap: _options.Replicates = 1000,
     seed: _options.Seed = 0,
     groups: _options.Groups = None,
-    min_coverage: Annotated[
-        float | None, typer.Option("--min-coverage", min=0, max=1, help="Least share of images with predictions.")
-    ] = None,
+    min_coverage: _options.MinCoverage = None,
     voc_offset: _options.VocOffset = 1,
     layout: _options.Layout = None,
     drop_invalid: _options.DropInvalid = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Predictions outside the truth are an error.")] = False,
+    strict: _options.Strict = False,
     explain_gap: Annotated[
         bool, typer.Option("--explain-gap", help="Say why Ultralytics' mAP differs from COCO's, setting by setting.")
     ] = False,
     strict_parity: Annotated[
         bool, typer.Option("--strict-parity", help="Answer as pycocotools does even where it errs.")
     ] = False,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    jobs: _options.Jobs = None,
     shard: _sharding.ShardOption = None,
     shards: _sharding.ShardsOption = None,
     workers: _sharding.WorkersOption = None,
@@ -117,16 +108,11 @@ def evaluate(
 
     Example: detkit eval instances.json results.json --require 'AP>=0.40'
     """
-    from detkit import api, reports
+    from detkit import api
 
-    check_outputs(output, matches, save_matches, inputs=(truth, predictions), overwrite=overwrite)
-    targets = _reports.parse(
-        report,
-        known=api.report_kinds() if report else (),
-        inputs=(truth, predictions),
-        outputs=(output, matches, save_matches),
-        overwrite=overwrite,
-    )
+    inputs = (truth, predictions, rules, raw, slices, class_map, hierarchy, names)  # a baseline may have its successor
+    _check_tables(accumulation, format.value, matches)
+    targets = _targets(report, (output, matches, save_matches), inputs, overwrite)
     chosen, given_names = _options.split_classes(classes, names)
     settings = api.EvaluationSettings(
         protocol=protocol,
@@ -163,7 +149,7 @@ def evaluate(
         explain_gap=explain_gap,
         with_partners=matches is not None,
         analyses=(
-            *(_options.listed(analyses or None) or ()),
+            *(_options.listed(analyses or None, "--analyses") or ()),
             *api.analyses_of([format.value, *(target.kind for target in targets)]),
         ),
         operating_score=operating_score,
@@ -174,12 +160,13 @@ def evaluate(
     _sharding.write_shard(
         *(truth, predictions, settings, shard, output),
         overwrite=overwrite,
-        cut=shards is not None or scheduler is not None,
-        others={"--save-matches": save_matches, "--ci": ci, "--accumulation": accumulation},
+        whole={"--save-matches": save_matches, "--ci": ci, "--accumulation": accumulation},
+        merged={"--require": require or None, "--rules": rules, "--baseline": baseline, "--report": report or None},
+        dealt={"--shards": shards, "--workers": workers, "--scheduler": scheduler, "--shard-folder": shard_folder},
     )
     with _reports.refusals(targets, overwrite=overwrite):
-        demands, earlier = _demands(require, rules, baseline)
-        with _console.working("scoring"):
+        demands, earlier = _demands(require, rules, baseline, settings)
+        with _console.working("scoring", compiles=True):
             result = _sharding.score(
                 *(truth, predictions, settings),
                 shards=shards,
@@ -200,31 +187,51 @@ def evaluate(
         targets, lambda kind: api.render_report(kind, result, verdict, images_dir=images), overwrite=overwrite
     )
     if verdict is not None:
-        _conclude(result, verdict, is_shown=output is None and format is _options.Rendering.text)
-        if accumulation is not None:
-            _console.lines(reports.render_gate(verdict, details=details))
+        _reports.conclude(result, verdict, is_shown=output is None and format is _options.Rendering.text)
+        _beside_table(accumulation, verdict, details)
         raise typer.Exit(verdict.exit_code)
 
 
-def _demands(
-    require: list[str] | None, rules: Path | None, baseline: Path | None
-) -> tuple[list[Any], Mapping[str, Any] | None]:
-    """Rules, and the result that they compare with."""
+def _targets(
+    report: list[str] | None, outputs: tuple[Path | None, ...], inputs: tuple[Path | None, ...], overwrite: bool
+) -> tuple[_reports.Report, ...]:
+    """The reports asked for, once all that the command writes may be written."""
     from detkit import api
 
-    demands = [*(require or []), *(api.load_rules(rules) if rules else [])]
+    check_outputs(*outputs, inputs=inputs, overwrite=overwrite)
+    known = api.report_kinds() if report else ()
+    return _reports.parse(report, known=known, inputs=inputs, outputs=outputs, overwrite=overwrite)
+
+
+def _demands(
+    require: list[str] | None, rules: Path | None, baseline: Path | None, settings: Any
+) -> tuple[list[Any], Mapping[str, Any] | None]:
+    """Rules, refused as far as they can be before anything is scored, and the result that they compare with."""
+    from detkit import api
+
+    demands = api.read_rules(require, rules)
+    api.refuse_unknown_metrics(demands, settings)
     if baseline is not None and not demands:
         raise UsageError("a baseline without rules says nothing", hint="add --rules FILE or --require 'AP>=0.40'")
     return demands, api.load_baseline(baseline) if baseline else None
 
 
-def _conclude(result: Evaluation, verdict: GateReport, *, is_shown: bool) -> None:
-    """The verdict in a line, where what is printed does not hold it, and in the summary of the CI job."""
+def _check_tables(accumulation: str | None, format: str, matches: Path | None) -> None:
+    """Refuse tables of another rendering than they have, before anything is scored."""
     from detkit import reports
 
-    if not is_shown:
-        _console.status(f"verdict: {reports.verdict_line(verdict)}")
-    _reports.summarise(lambda: reports.render("markdown", result, verdict))
+    if accumulation is not None:
+        _options.one_of(format, "--format, for --accumulation", *reports.CLASS_RENDERINGS)
+    if matches is not None:
+        reports.refuse_columns(matches)
+
+
+def _beside_table(accumulation: str | None, verdict: GateReport, details: bool) -> None:
+    """The verdict on stderr, where stdout holds the table of one class."""
+    from detkit import reports
+
+    if accumulation is not None:
+        _console.lines(reports.render_gate(verdict, details=details))
 
 
 def _rendered(

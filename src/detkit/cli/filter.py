@@ -39,12 +39,13 @@ def filter(  # noqa: A001 - the name of the command
     """
     from detkit import api
 
+    chosen, own_names = _options.split_classes(classes, names)
     shared = _datasets.options(
         to=to,
         source_format=source_format,
         split=split,
         images=images,
-        names=names,
+        names=own_names,
         place_images=place_images,
         overwrite=overwrite,
         dry_run=dry_run,
@@ -55,7 +56,7 @@ def filter(  # noqa: A001 - the name of the command
             target,
             where,
             images_where=images_where,
-            classes=_options.listed(classes),
+            classes=chosen,
             drop_empty=drop_empty,
             **shared,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,7 @@ def frames(
     fps: Annotated[float | None, typer.Option("--fps", help="So many a second, such as 2 or 0.5.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Most frames of a video.")] = None,
     png: Annotated[bool, typer.Option("--png", help="Write PNG instead of JPEG.")] = False,
-    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG images.")] = 95,
+    quality: _options.Quality = 95,
     overwrite: _options.Overwrite = False,
     as_json: _datasets.AsJson = False,
 ) -> None:
@@ -38,7 +37,7 @@ def frames(
     with _console.progress("reading", "videos") as progress:
         found = api.frames(video, output, settings, overwrite=overwrite, progress=progress)
     if as_json:
-        _console.out(json.dumps(found.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
+        _console.data(found.to_dict())
     _console.findings(found.findings)
     _console.losses(found.losses)
     _console.status(f"wrote {found.target}: {plural(found.images, 'image')} of {plural(found.videos, 'video')}")

@@ -50,13 +50,13 @@ def gate(
         list[Path] | None, typer.Argument(help="Results of `detkit eval --format json`.", show_default=False)
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option("--rules", help="Rules file; by default pyproject.toml or detkit.toml here or above.")
+        Path | None,
+        typer.Option(
+            "--rules", help="Rules file; by default detkit.toml or pyproject.toml here or above in the repository."
+        ),
     ] = None,
-    require: Annotated[
-        list[str] | None,
-        typer.Option("--require", "--fail-under", help="Rule such as 'AP>=0.40'; may be repeated."),
-    ] = None,
-    baseline: Annotated[Path | None, typer.Option("--baseline", help="Earlier result for max_drop rules.")] = None,
+    require: _options.Require = None,
+    baseline: _options.Baseline = None,
     update_baseline: Annotated[
         Path | None,
         typer.Option("--update-baseline", help="Baseline that the result replaces when it passes and nothing fell."),
@@ -74,9 +74,7 @@ def gate(
         Path | None,
         typer.Option("--baseline-predictions", help="Old predictions: scored again on --truth, they are the baseline."),
     ] = None,
-    min_coverage: Annotated[
-        float | None, typer.Option("--min-coverage", min=0, max=1, help="Least share of images with predictions.")
-    ] = None,
+    min_coverage: _options.MinCoverage = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show which classes and images moved the metric against the baseline.")
     ] = False,
@@ -98,7 +96,7 @@ def gate(
     from detkit.reports.explanation import with_verdict
 
     paths = list(results or [])
-    inputs = tuple(path for path in (*paths, truth, predictions, baseline_predictions, rules) if path is not None)
+    inputs = (*paths, truth, predictions, baseline, baseline_predictions, rules)
     targets = _reports.parse(
         report,
         known=[member.value for member in GateRendering],
@@ -109,7 +107,8 @@ def gate(
     with _reports.refusals(targets, overwrite=overwrite):
         _check(paths, baseline, baseline_predictions, update_baseline, allow_lower)
         check_outputs(output, inputs=inputs, overwrite=overwrite)
-        demands = [*(require or []), *api.rules_for_gate(rules, bool(require))]
+        nearest = None if rules or require else api.find_rules()
+        demands = api.read_rules(require, rules or nearest)
         earlier = baseline or (update_baseline if update_baseline and update_baseline.exists() else None)
         case = _collect(paths, earlier, truth, predictions, baseline_predictions)
         existed = case.baseline is not None
@@ -117,6 +116,7 @@ def gate(
             _console.status(f"{update_baseline}: no baseline yet, the result is judged against itself")
             case = _Case(case.results, case.first, (case.files[0], case.files[0]))
         verdict = api.gate(case.results, demands, baseline=case.baseline, min_coverage=min_coverage)
+        verdict = api.naming_rules(verdict, nearest)
         found = _explained(case, verdict) if explain else None
     deliver(with_verdict(verdict, found, format.value, details=details), output, overwrite=overwrite)
     _reports.write(targets, lambda kind: with_verdict(verdict, found, kind), overwrite=overwrite)
@@ -176,7 +176,7 @@ def _collect(
 def _scored(truth: Path, predictions: Path, like: Mapping[str, Any] | None = None) -> Evaluation:
     from detkit.api import regating
 
-    with _console.working(f"scoring {predictions.name}"):
+    with _console.working(f"scoring {predictions.name}", compiles=True):
         result = regating.rescore(truth, predictions, like)
     _console.findings(result.findings)
     return result

@@ -35,7 +35,7 @@ def iou(
     """
     from detkit import api, reports
 
-    check_outputs(matrix, inputs=(a, b), overwrite=overwrite)
+    check_outputs(matrix, inputs=(a, b, names), overwrite=overwrite)
     _options.one_of(format, "--format", "text", "json", "csv")
     found = api.iou(
         a,

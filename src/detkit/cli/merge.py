@@ -43,7 +43,7 @@ def merge(
         source_format=source_format,
         split=None,
         images=images,
-        names=names,
+        names=_options.names(names),
         place_images=place_images,
         overwrite=overwrite,
         dry_run=dry_run,

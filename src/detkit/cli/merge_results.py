@@ -21,12 +21,9 @@ def merge_results(
     output: _options.Output = None,
     report: _reports.ReportOption = None,
     overwrite: _options.Overwrite = False,
-    require: Annotated[
-        list[str] | None,
-        typer.Option("--require", "--fail-under", help="Rule such as 'AP>=0.40'; may be repeated."),
-    ] = None,
-    rules: Annotated[Path | None, typer.Option("--rules", help="File with gate rules.")] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    require: _options.Require = None,
+    rules: _options.Rules = None,
+    jobs: _options.Jobs = None,
 ) -> None:
     """Fold the parts of an evaluation to exactly the result of one process; with rules, exit 1 when one fails.
 
@@ -35,7 +32,7 @@ def merge_results(
     from detkit import api, reports
     from detkit.api import sharding
 
-    inputs = tuple(parts)
+    inputs = (*parts, rules)
     check_outputs(output, inputs=inputs, overwrite=overwrite)
     targets = _reports.parse(
         report,
@@ -45,7 +42,7 @@ def merge_results(
         overwrite=overwrite,
     )
     with _reports.refusals(targets, overwrite=overwrite):
-        demands = [*(require or []), *(api.load_rules(rules) if rules else [])]
+        demands = api.read_rules(require, rules)
         with _console.working("merging"):
             result = sharding.merge_results(parts, jobs=jobs)
         _console.findings(result.findings)
@@ -53,5 +50,5 @@ def merge_results(
     deliver(reports.render(format.value, result, verdict), output, overwrite=overwrite)
     _reports.write(targets, lambda kind: reports.render(kind, result, verdict), overwrite=overwrite)
     if verdict is not None:
-        _reports.summarise(lambda: reports.render("markdown", result, verdict))
+        _reports.conclude(result, verdict, is_shown=output is None and format is _options.Rendering.text)
         raise typer.Exit(verdict.exit_code)

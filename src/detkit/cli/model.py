@@ -27,7 +27,7 @@ def model(
     names: _options.NamesOption = None,
     voc_offset: _options.VocOffset = 1,
     layers: Annotated[bool, typer.Option("--layers", help="A row for every layer.")] = False,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: _options.TextOrJson = "text",
     output: _options.Output = None,
     overwrite: _options.Overwrite = False,
 ) -> None:
@@ -38,14 +38,14 @@ def model(
     from detkit import api, reports
 
     _options.one_of(format, "--format", "text", "json")
-    check_outputs(output, inputs=(path,), overwrite=overwrite)
+    check_outputs(output, inputs=(path, dataset, names), overwrite=overwrite)
     found = api.inspect_model(
         path,
         family=family,
         image_size=_model_options.size(image_size),
         dataset=dataset,
         format=source_format,
-        split=None if split == "all" else split,
+        split=_options.part(split),
         images_dir=images,
         image_sizes=_options.image_sizes(image_sizes),
         names=_options.names(names),

@@ -45,16 +45,14 @@ def nms(
         float, typer.Option("--iou-threshold", "--iou", min=0, max=1, help="Remove a box with IoU above this.")
     ] = 0.45,
     sigma: Annotated[
-        float, typer.Option("--sigma", help="Of soft-gaussian and matrix: smaller suppresses more.")
+        float, typer.Option("--sigma", help="Width of the decay (soft-gaussian, matrix): smaller suppresses more.")
     ] = 0.5,
     score_threshold: _options.ScoreThreshold = None,
     thresholds: _options.ThresholdsFile = None,
     truth: Annotated[
         Path | None, typer.Option("--truth", help="Dataset that names the classes of predictions with ids only.")
     ] = None,
-    max_detections: Annotated[
-        int | None, typer.Option("--max-detections", min=1, help="Most boxes kept in an image.")
-    ] = None,
+    max_detections: _options.MostKept = None,
     class_agnostic: Annotated[
         bool, typer.Option("--class-agnostic", help="Boxes of different classes suppress each other too.")
     ] = False,
@@ -66,7 +64,7 @@ def nms(
     voc_offset: _options.VocOffset = 1,
     drop_invalid: _options.DropInvalid = False,
     overwrite: _options.Overwrite = False,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    jobs: _options.Jobs = None,
 ) -> None:
     """Keep the best of overlapping boxes, class by class and image by image.
 
@@ -76,7 +74,7 @@ def nms(
     """
     from detkit import api
 
-    check_outputs(output, inputs=(predictions,), overwrite=overwrite)
+    check_outputs(output, inputs=(predictions, truth, thresholds, names), overwrite=overwrite)
     options = {
         "image_sizes": _options.image_sizes(image_sizes),
         "names": _options.names(names),

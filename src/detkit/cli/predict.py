@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from detkit.cli import _console, _model_options, _options, _sharding
+from detkit.cli._write import check_outputs
 from detkit.findings import plural
 
 __all__ = ["predict"]
@@ -29,7 +29,7 @@ def predict(
     values: _model_options.Values = None,
     device: _model_options.Device = "auto",
     batch: Annotated[
-        int | None, typer.Option("--batch", min=1, help="Images a call; by default what the model and device like.")
+        int | None, typer.Option("--batch", min=1, help="Images a call; by default what suits model and device.")
     ] = None,
     image_size: _model_options.ImageSize = None,
     names: _options.NamesOption = None,
@@ -39,7 +39,8 @@ def predict(
     ),
     score_threshold: _options.ScoreThreshold = None,
     iou_threshold: Annotated[
-        float | None, typer.Option("--iou-threshold", "--iou", min=0, max=1, help="NMS removes a box with IoU above.")
+        float | None,
+        typer.Option("--iou-threshold", "--iou", min=0, max=1, help="NMS removes a box with IoU above this."),
     ] = None,
     max_detections: Annotated[int, typer.Option("--max-detections", min=1, help="Most boxes kept in an image.")] = 300,
     multi_label: Annotated[
@@ -54,7 +55,7 @@ def predict(
     source_format: Annotated[
         str, typer.Option("--from", help="Format of IMAGES; `images` takes a folder as plain images.")
     ] = "auto",
-    truth_format: Annotated[str, typer.Option("--truth-format", help="Format of the truth.")] = "auto",
+    truth_format: _options.TruthFormat = "auto",
     split: _options.Split = None,
     precision: _model_options.Precision = None,
     threads: _model_options.Threads = None,
@@ -84,6 +85,7 @@ def predict(
     """
     from detkit import api
 
+    check_outputs(output, inputs=(model, images, truth, thresholds, names), overwrite=overwrite)
     settings = api.PredictSettings(
         family=family,
         values=_model_options.pairs(values),
@@ -132,7 +134,7 @@ def predict(
     _console.losses(done.losses)
     _console.status(_summary(done.to_dict()))
     if as_json:
-        _console.out(json.dumps(done.to_dict(), indent=2, ensure_ascii=False))
+        _console.data(done.to_dict())
 
 
 def _announce(lines: Sequence[str]) -> None:

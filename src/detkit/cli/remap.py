@@ -17,7 +17,7 @@ def remap(
     target: _datasets.Target,
     to: _datasets.To = None,
     mapping: Annotated[
-        str | None, typer.Option("--map", help="File, or old=new with commas between.", show_default=False)
+        str | None, typer.Option("--map", help="New names: a file, or old=new with commas between.", show_default=False)
     ] = None,
     drop: Annotated[str | None, typer.Option("--drop", help="Classes to drop with their boxes.")] = None,
     case: Annotated[
@@ -47,7 +47,7 @@ def remap(
         source_format=source_format,
         split=split,
         images=images,
-        names=names,
+        names=_options.names(names),
         place_images=place_images,
         overwrite=overwrite,
         dry_run=dry_run,
@@ -57,10 +57,10 @@ def remap(
             source,
             target,
             mapping,
-            drop=_options.listed(drop) or [],
+            drop=_options.listed(drop, "--drop") or [],
             case=_options.one_of(case, "--case", "lower", "upper", "title", "join"),
             coco=_options.one_of(coco, "--coco", "80to91", "91to80"),
-            order=order if order in ("source", "name", "boxes") else _options.listed(order) or "source",
+            order=order if order in ("source", "name", "boxes") else _options.listed(order, "--order") or "source",
             **shared,
         )
     done = written.details

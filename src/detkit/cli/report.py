@@ -43,9 +43,7 @@ def report(
     ] = None,
     pictures: Annotated[int, typer.Option("--pictures", min=0, help="Worst images on the page; 0 for none.")] = 24,
     examples: Annotated[int, typer.Option("--examples", min=0, help="Single cases a list holds.")] = 100,
-    plots: Annotated[
-        Path | None, typer.Option("--plots", help="Write the plots as PNG and SVG to this folder.")
-    ] = None,
+    plots: _options.Plots = None,
     suspects_out: Annotated[
         Path | None, typer.Option("--suspects-out", help="Write the worst labels for relabelling: .json, .xml, folder.")
     ] = None,
@@ -53,7 +51,7 @@ def report(
         str | None, typer.Option("--suspects-format", help="Instead of by name: coco, cvat, labelme.")
     ] = None,
     suspects_limit: Annotated[int, typer.Option("--suspects-limit", min=1, help="Suspects at most.")] = 100,
-    title: Annotated[str | None, typer.Option("--title", help="Of the page.")] = None,
+    title: Annotated[str | None, typer.Option("--title", help="Title of the page.")] = None,
     rules: Annotated[Path | None, typer.Option("--rules", help="File with gate rules: the verdict is shown.")] = None,
     protocol: _options.ProtocolOption = "coco",
     iou_type: _options.IouType = "bbox",
@@ -79,7 +77,8 @@ def report(
     from detkit import api
 
     name = api.report_format(output, format)
-    check_outputs(output, suspects_out, inputs=(truth, predictions), overwrite=overwrite)
+    inputs = (truth, predictions, compare, raw, slices, rules, class_map, names)
+    check_outputs(output, suspects_out, inputs=inputs, overwrite=overwrite)
     relabel = None if suspects_out is None else api.suspect_format(suspects_out, suspects_format)
     chosen, given_names = _options.split_classes(classes, names)
     settings = api.EvaluationSettings(
@@ -98,7 +97,7 @@ def report(
         class_map=class_map,
         unmapped=_options.one_of(unmapped, "--unmapped", "ignore", "count", "error"),
         drop_invalid=drop_invalid,
-        analyses=_options.listed(analyses) or (),
+        analyses=_options.listed(analyses, "--analyses") or (),
         operating_score=operating_score,
         beta=beta,
         raw_predictions=raw,
@@ -107,7 +106,7 @@ def report(
     )
     plain = replace(settings, analyses=())
     demands = api.load_rules(rules) if rules else []
-    with _console.working("scoring"):
+    with _console.working("scoring", compiles=True):
         result = api.evaluate(truth, predictions, settings)
     drawn: dict[str, Any] = {"level": level, "replicates": bootstrap or 500, "seed": seed, "groups": groups}
     with _console.working("resampling"):

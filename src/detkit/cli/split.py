@@ -38,7 +38,7 @@ def split(
         Path | None, typer.Option("--keep", help="Earlier split, dataset or lists: its images stay where they are.")
     ] = None,
     lists: Annotated[
-        str | None, typer.Option("--list", help="Write text lists only: of names or of paths.", show_default=False)
+        str | None, typer.Option("--list", help="Write text lists only: names or paths.", show_default=False)
     ] = None,
     source_format: _options.FromFormat = "auto",
     images: _options.ImagesDir = None,
@@ -59,7 +59,7 @@ def split(
         source_format=source_format,
         split=None,
         images=images,
-        names=names,
+        names=_options.names(names),
         place_images=place_images,
         overwrite=overwrite,
         dry_run=dry_run,

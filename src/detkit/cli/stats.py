@@ -16,25 +16,21 @@ __all__ = ["stats"]
 def stats(
     source: Annotated[Path, typer.Argument(help="Dataset or predictions, any format.", show_default=False)],
     source_format: _options.FromFormat = "auto",
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="dataset or detections, where both would fit.", show_default=False)
-    ] = None,
+    kind: _options.Kind = None,
     split: _options.Split = None,
     images: _options.ImagesDir = None,
     image_sizes: _options.ImageSizesOption = None,
     names: _options.NamesOption = None,
     voc_offset: _options.VocOffset = 1,
     layout: _options.Layout = None,
-    format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    format: _options.TextOrJson = "text",
     details: Annotated[
         bool, typer.Option("--details", help="Add splits by class, histograms, centres, classes seen together.")
     ] = False,
     all_classes: Annotated[
         bool, typer.Option("--all-classes", help="List every class, also where there are more than 30.")
     ] = False,
-    plots: Annotated[
-        Path | None, typer.Option("--plots", help="Write plots to this folder, PNG and SVG; needs detkit[report].")
-    ] = None,
+    plots: _options.Plots = None,
     overwrite: _options.Overwrite = False,
 ) -> None:
     """Count images, boxes, classes and sizes; the same for every format that holds the same.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from detkit.cli import _anchor_options, _console, _model_options, _options
+from detkit.cli import _anchor_options, _console, _datasets, _model_options, _options
 from detkit.cli._write import check_outputs
 from detkit.errors import UsageError
 from detkit.findings import plural
@@ -43,7 +42,7 @@ def targets(
     image_sizes: _options.ImageSizesOption = None,
     names: _options.NamesOption = None,
     voc_offset: _options.VocOffset = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: _datasets.AsJson = False,
     overwrite: _options.Overwrite = False,
 ) -> None:
     """Write training targets [pc, bx, by, bw, bh, c1..cn] for every cell and anchor; --decode gives the boxes back.
@@ -52,8 +51,11 @@ def targets(
     """
     from detkit import api, reports
 
-    check_outputs(output, inputs=(source,), overwrite=overwrite)
+    check_outputs(output, inputs=(source, model, names), overwrite=overwrite)
+    if to is not None and not decode:
+        raise UsageError("--to goes with --decode only: targets are .npz")
     if decode:
+        _refuse_beside_decode(anchors=anchors, image_size=image_size, model=model, json=as_json or None)
         decoded = api.decode_targets(source)
         _console.losses(api.write(decoded, output, format=to, overwrite=overwrite))
         counts = f"{plural(len(decoded.images), 'image')}, {plural(len(decoded.annotations), 'box', 'boxes')}"
@@ -71,7 +73,7 @@ def targets(
             resize=_anchor_options.resize(resize),
             encoding=_options.one_of(encoding, "--encoding", "cell", "image"),
             format=source_format,
-            split=None if split == "all" else split,
+            split=_options.part(split),
             images_dir=images,
             image_sizes=_options.image_sizes(image_sizes),
             names=_options.names(names),
@@ -85,5 +87,16 @@ def targets(
         )
     _console.findings(found.findings)
     report = found.to_dict()
-    _console.out(json.dumps(report, indent=2, ensure_ascii=False) if as_json else reports.render_targets(report))
+    if as_json:
+        _console.data(report)
+    else:
+        _console.out(reports.render_targets(report))
     _console.status(f"wrote {output} ({_console.size_of(output)})")
+
+
+def _refuse_beside_decode(**given: object) -> None:
+    """A targets file says all that decoding needs, and decoding has no report."""
+    for name, value in given.items():
+        if value is not None:
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} does not go with --decode", hint=f"leave out {flag}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +18,7 @@ __all__ = ["tile"]
 def tile(
     source: Annotated[Path | None, typer.Argument(help="Dataset, any format.", show_default=False)] = None,
     target: Annotated[Path | None, typer.Argument(help="Folder to write.", show_default=False)] = None,
-    size: Annotated[str, typer.Option("--size", help="Of a tile: 640 or WIDTHxHEIGHT, pixels.")] = "640",
+    size: Annotated[str, typer.Option("--size", help="Size of a tile in pixels: 640 or WIDTHxHEIGHT.")] = "640",
     overlap: _model_options.Overlap = None,
     min_visible: Annotated[
         float, typer.Option("--min-visible", min=0, max=1, help="Least share of an object that a tile must show.")
@@ -31,7 +30,7 @@ def tile(
         str, typer.Option("--empty", help="Tiles without objects: keep, drop, or a share of them such as 0.1.")
     ] = "keep",
     seed: _options.Seed = 0,
-    quality: Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG images.")] = 95,
+    quality: _options.Quality = 95,
     join: Annotated[
         Path | None, typer.Option("--join", help="Put these predictions on tiles back together instead.")
     ] = None,
@@ -57,7 +56,7 @@ def tile(
     images: _options.ImagesDir = None,
     names: _options.NamesOption = None,
     place_images: _datasets.PlaceImages = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Threads; by default one a processor.")] = None,
+    jobs: _options.Jobs = None,
     overwrite: _options.Overwrite = False,
     dry_run: _datasets.DryRun = False,
     as_json: _datasets.AsJson = False,
@@ -74,12 +73,14 @@ def tile(
         source_format=source_format,
         split=split,
         images=images,
-        names=names,
+        names=_options.names(names),
         place_images=place_images,
         overwrite=overwrite,
         dry_run=dry_run,
     )
     if join is not None:
+        if source is not None:
+            raise UsageError(f"{source}: a dataset to cut does not go with --join", hint="detkit tile --help")
         settings = {"merge": merge, "iou_threshold": iou_threshold, "class_agnostic": class_agnostic}
         _join(join, index, output, {**settings, "max_detections": max_detections}, drop_invalid, shared, as_json)
         return
@@ -124,7 +125,7 @@ def _join(
 
     if index is None or output is None:
         raise UsageError("--join needs --index and -o", hint="--index names the folder of tiles")
-    check_outputs(output, inputs=(predictions,), overwrite=shared["overwrite"])
+    check_outputs(output, inputs=(predictions, index), overwrite=shared["overwrite"])
     options = {"names": shared["read_options"]["names"], "format": shared["source_format"]}
     joined = api.join_tiles(predictions, index, api.JoinSettings(**settings), drop_invalid=drop_invalid, **options)
     name = shared["to"] or api.target_format(output, joined.detections)
@@ -140,7 +141,7 @@ def _join(
         "losses": [loss.to_dict() for loss in (*joined.losses, *lost)],
     }
     if as_json:
-        _console.out(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
+        _console.data(report)
     _console.findings(joined.findings)
     _console.losses((*joined.losses, *lost))
     done = "would write" if shared["dry_run"] else "wrote"

@@ -31,7 +31,7 @@ Params = cocoeval.Params
 _SIZES = {"small": [0, 32**2], "medium": [32**2, 96**2], "large": [96**2, 1e5**2]}
 _INSTEAD = {
     "lvis_style": "detkit.evaluate(truth, predictions, protocol='lvis')",
-    "extra_calc": "detkit.evaluate, detkit report and detkit eval --analysis",
+    "extra_calc": "detkit.evaluate, detkit report and detkit eval --analyses",
 }
 
 
@@ -193,7 +193,7 @@ class COCOeval_faster(cocoeval.COCOeval):  # noqa: N801
         """Refused: detkit's own curves are counted from raw counts, and under other names."""
         raise UsageError(
             "`extended_metrics` of faster_coco_eval is not known here",
-            hint="use detkit.evaluate(...).per_class and detkit eval --analysis curves",
+            hint="use detkit.evaluate(...).per_class and detkit eval --analyses curves",
         )
 
     def _rows_of_statistics(self) -> list[tuple[str, str, float | None, str, Any]]:

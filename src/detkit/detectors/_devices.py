@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from detkit.detectors import _cuda
-from detkit.detectors._session import _first_line, _onnxruntime, _options, _preload, _started
+from detkit.detectors._session import first_line, load_onnxruntime, preload_libraries, session_options, started
 from detkit.errors import MissingExtraError
 
 __all__ = ["runtimes"]
@@ -63,7 +63,7 @@ def runtimes() -> dict[str, Any]:
     if ort is not None:
         listed = list(ort.get_available_providers())
         if hasattr(ort, "preload_dlls"):
-            _preload(ort)
+            preload_libraries(ort)
         found["providers"] = [_tried(ort, name) for name in listed]
     starts = {row["name"] for row in found["providers"] if row["starts"]}
     if ort is not None:
@@ -85,7 +85,7 @@ def _imported(found: dict[str, Any]) -> Any | None:
     """The module; where it cannot be had, the problem is written down."""
     wheels = found["wheels"]
     try:
-        ort = _onnxruntime()
+        ort = load_onnxruntime()
         found["version"] = str(ort.__version__)
     except MissingExtraError:
         if wheels:
@@ -94,7 +94,7 @@ def _imported(found: dict[str, Any]) -> Any | None:
             )
         return None
     except Exception as error:  # a wheel that another one overwrote fails in its own ways
-        found["problems"].append(f"onnxruntime is damaged ({_first_line(error)}); mend: {_again(wheels)}")
+        found["problems"].append(f"onnxruntime is damaged ({first_line(error)}); mend: {_again(wheels)}")
         return None
     return ort
 
@@ -136,9 +136,9 @@ def _tried(ort: Any, name: str) -> dict[str, Any]:
     if name in _REMOTE:
         return {"name": name, "starts": None, "why": "runs elsewhere"}
     try:
-        used = _started(ort, ONE_NODE, _options(ort, 1, 1), [name]).get_providers()[0]
+        used = started(ort, ONE_NODE, session_options(ort, 1, 1), [name]).get_providers()[0]
     except Exception as error:  # onnxruntime raises its own unrelated classes
-        why = textwrap.shorten(_SOURCE.sub("", _first_line(error)), 100, placeholder=" ...")
+        why = textwrap.shorten(_SOURCE.sub("", first_line(error)), 100, placeholder=" ...")
         return {"name": name, "starts": False, "why": why}
     return {"name": name, "starts": used == name, "why": "" if used == name else f"would run on {used}"}
 

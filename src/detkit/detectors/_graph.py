@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from detkit import files
 from detkit.errors import InputError, MissingExtraError
 
 __all__ = ["Graph", "Port", "load_model", "read_graph"]
@@ -176,12 +177,12 @@ def load_model(path: str | Path) -> Any:
     path = Path(path)
     try:
         if not path.is_file():
-            raise InputError("no such file", path=path)
+            raise files.missing_path(path, "file")
         if path.stat().st_size > _LIMIT:
             raise InputError("larger than 4 GiB", path=path, hint="keep the weights as external data")
         model = onnx.load(str(path), format="protobuf", load_external_data=False)
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", path=path) from error
+        raise files.unreadable(path, error) from error
     except (DecodeError, ValueError, TypeError) as error:
         raise InputError("not an ONNX model", path=path, hint="export the model to ONNX first") from error
     if not model.graph.node and not model.graph.output:

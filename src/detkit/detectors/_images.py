@@ -15,7 +15,7 @@ import numpy as np
 
 from detkit.detectors._videos import Video, count_frames
 from detkit.errors import InputError, UsageError
-from detkit.files import refuse_special
+from detkit.files import missing_path, refuse_special
 from detkit.findings import Finding, examples, plural
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def find_pictures(source: str | Path, *, every: int = 1) -> Pictures:
         files = [p for p in found if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
         base = _common_folder(files)
         return _expanded([(p.relative_to(base).as_posix(), p) for p in files], path, every, "no image file fits")
-    raise InputError("no such file or folder", path=path)
+    raise missing_path(path)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -21,6 +21,7 @@ __all__ = [
     "grid",
     "imagenet",
     "is_float",
+    "is_stretched",
     "is_whole",
     "logistic",
     "rows_of",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from detkit.detectors._graph import Graph, load_model
+from detkit.detectors._session import first_line
 from detkit.errors import MissingExtraError, UsageError
 
 __all__ = ["in_precision"]
@@ -74,6 +75,5 @@ def _halved(path: str | Path) -> bytes:
         halved = convert_float_to_float16(model, keep_io_types=True)
         content: bytes = halved.SerializeToString()
     except Exception as error:  # the converter raises what its steps raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"precision fp16: the model does not allow it: {reason}") from error
+        raise UsageError(f"precision fp16: the model does not allow it: {first_line(error)}") from error
     return content

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError, MissingExtraError, UsageError
 
-__all__ = ["Session", "open_session", "parse_device", "processors"]
+__all__ = ["Session", "first_line", "load_onnxruntime", "open_session", "parse_device", "preload_libraries",
+           "processors", "session_options", "started"]  # fmt: skip
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -67,13 +68,13 @@ class Session:
             return dict(zip(names, found, strict=True))
         except Exception as error:  # onnxruntime raises its own unrelated classes
             shapes = ", ".join(f"{k} {v.dtype}{list(v.shape)}" for k, v in feeds.items())
-            message = f"the model fails on {shapes}: {_first_line(error)}"
+            message = f"the model fails on {shapes}: {first_line(error)}"
             raise InputError(message, path=self.path or None, hint=_RUN_HINT) from error
 
     def versions(self) -> dict[str, Any]:
         """What computes: version of onnxruntime, and threads in one operator."""
         threads = self.handle.get_session_options().intra_op_num_threads
-        return {"onnxruntime": str(_onnxruntime().__version__), "operator_threads": int(threads)}
+        return {"onnxruntime": str(load_onnxruntime().__version__), "operator_threads": int(threads)}
 
     def _bound(self, feeds: Mapping[str, NDArray[Any]], names: list[str]) -> list[NDArray[Any]]:
         """Outputs by IO binding: one copy to the device and one back, straight into the arrays handed out."""
@@ -151,27 +152,27 @@ def open_session(
     MissingExtraError
         onnxruntime is not installed.
     """
-    ort = _onnxruntime()
+    ort = load_onnxruntime()
     kind, _, number = device.partition(":")
     if kind != "cpu" and hasattr(ort, "preload_dlls"):
-        _preload(ort)
+        preload_libraries(ort)
     available = [p for p in _wanted(kind) if p in ort.get_available_providers()]
     if kind not in ("auto", "cpu") and _PROVIDERS[kind] not in available:
         here = [name for name, provider in _PROVIDERS.items() if provider in ort.get_available_providers()]
         raise UsageError(
             f"device `{device}` is not in this build of onnxruntime, which has {', '.join(here)}", hint=_BRINGS[kind]
         )
-    options = _options(ort, processors() if threads is None else threads, lanes, spinning)
+    options = session_options(ort, processors() if threads is None else threads, lanes, spinning)
     providers: list[Any] = [(p, _provider_options(p, number, fixed_shapes)) for p in available]
     model = str(path) if content is None else content
     try:
-        handle = _started(ort, model, options, providers)
+        handle = started(ort, model, options, providers)
     except Exception as error:  # onnxruntime raises its own unrelated classes
         handle = _on_cpu(ort, model, options) if available else None
         if handle is None:
-            raise InputError(f"cannot be loaded: {_first_line(error)}", path=path) from error
+            raise InputError(f"cannot be loaded: {first_line(error)}", path=path) from error
         if kind != "auto":
-            raise _not_started(device, f": {_first_line(error)}") from error
+            raise _not_started(device, f": {first_line(error)}") from error
     used = handle.get_providers()[0]
     if kind not in ("auto", "cpu") and used != _PROVIDERS[kind]:
         raise _not_started(device, f": onnxruntime would run on {used}")
@@ -184,7 +185,8 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _onnxruntime() -> Any:
+def load_onnxruntime() -> Any:
+    """The module; `MissingExtraError` where it is not installed."""
     try:
         import onnxruntime
     except ImportError:
@@ -199,7 +201,8 @@ def _wanted(kind: str) -> list[str]:
     return [_PROVIDERS[kind], *(["CUDAExecutionProvider"] if kind == "tensorrt" else [])]
 
 
-def _options(ort: Any, threads: int, lanes: int, spinning: bool = False) -> Any:
+def session_options(ort: Any, threads: int, lanes: int, spinning: bool = False) -> Any:
+    """Options of a session that is silent; parameters as `open_session`."""
     with contextlib.suppress(Exception):
         ort.set_default_logger_severity(4)
     options = ort.SessionOptions()
@@ -210,7 +213,8 @@ def _options(ort: Any, threads: int, lanes: int, spinning: bool = False) -> Any:
     return options
 
 
-def _started(ort: Any, model: str | bytes, options: Any, providers: list[Any]) -> Any:
+def started(ort: Any, model: str | bytes, options: Any, providers: list[Any]) -> Any:
+    """A session with these providers and the CPU behind them; raises whatever onnxruntime raises."""
     names = [p if isinstance(p, str) else p[0] for p in providers]
     rest = [] if "CPUExecutionProvider" in names else ["CPUExecutionProvider"]
     # No fallback of ONNX Runtime's own: it prints, and another device than the one asked for is not an answer.
@@ -220,7 +224,7 @@ def _started(ort: Any, model: str | bytes, options: Any, providers: list[Any]) -
 def _on_cpu(ort: Any, model: str | bytes, options: Any) -> Any | None:
     """A session on the CPU, to tell a device that does not start from a model that cannot be loaded."""
     try:
-        return _started(ort, model, options, [])
+        return started(ort, model, options, [])
     except Exception:  # the model is at fault: the first error says how
         return None
 
@@ -238,7 +242,7 @@ def _provider_options(provider: str, number: str, fixed_shapes: bool) -> dict[st
     return {}
 
 
-def _preload(ort: Any) -> None:
+def preload_libraries(ort: Any) -> None:
     """Load NVIDIA's libraries from their wheels where they are installed; quiet where they are not."""
     import io
 
@@ -246,5 +250,6 @@ def _preload(ort: Any) -> None:
         ort.preload_dlls()
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error of another library says first, cut to what a message holds; its class where it says nothing."""
     return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
+from detkit import boxes
 from detkit.detectors._prepare import Preparation
 from detkit.errors import UsageError
 
@@ -131,18 +132,8 @@ def windows(image_size: tuple[int, int], looks: Looks) -> list[tuple[int, int, i
     whole = (0, 0, *image_size)
     if looks.tile is None:
         return [whole]
-    columns, rows = (_starts(image_size[i], looks.tile[i], looks.overlap) for i in (0, 1))
-    width, height = (min(image_size[i], looks.tile[i]) for i in (0, 1))
-    found = [(x, y, x + width, y + height) for y, x in product(rows, columns)]
+    found = boxes.windows(image_size, looks.tile, looks.overlap)
     return [whole, *found] if looks.whole and found != [whole] else found
-
-
-def _starts(length: int, tile: int, overlap: float) -> list[int]:
-    if length <= tile:
-        return [0]
-    # A whisker less, so that 0.8 of 640 is not taken for a step too short.
-    steps = math.ceil((length - tile) / max(1.0, tile * (1 - overlap)) - 1e-9)
-    return [round(i * (length - tile) / steps) for i in range(steps + 1)]
 
 
 def network_sizes(size: tuple[int, int], looks: Looks, stride: int) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,10 +103,11 @@ def _listen(workers: dict[Any, Any], report: Callable[[int], None]) -> None:
                     raise DetkitError(f"a worker process ended unexpectedly (exit code {code})")
 
 
-def _raised(name: str, message: str, hint: str | None) -> DetkitError:
-    kind = getattr(errors, name, DetkitError)
-    error: DetkitError = DetkitError.__new__(kind)
-    DetkitError.__init__(error, message, hint=hint)
+def _raised(name: str, state: Mapping[str, Any]) -> DetkitError:
+    """The error of a worker as if it had been raised here, with all that it knows: classes differ in what they take."""
+    error: DetkitError = DetkitError.__new__(getattr(errors, name, DetkitError))
+    DetkitError.__init__(error, state["message"], hint=state["hint"])
+    vars(error).update(state)
     return error
 
 
@@ -128,9 +129,10 @@ def _work(job: _Job, channel: Any) -> None:
         channel.send(("done",))
     except DetkitError as error:
         with contextlib.suppress(OSError):
-            channel.send(("failed", type(error).__name__, error.message, error.hint))
+            channel.send(("failed", type(error).__name__, vars(error)))
     except Exception as error:
         with contextlib.suppress(OSError):
-            channel.send(("failed", "DetkitError", f"a worker process failed: {type(error).__name__}: {error}", None))
+            message = f"a worker process failed: {type(error).__name__}: {error}"
+            channel.send(("failed", "DetkitError", {"message": message, "hint": None}))
     finally:
         channel.close()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from detkit.detectors._base import Array, Settings
 from detkit.detectors._graph import Graph, Port, literal
+from detkit.detectors._pieces import grid as cells_of
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
 from detkit.findings import plural
@@ -121,11 +122,9 @@ def grid(size: tuple[int, int], strides: tuple[int, ...]) -> tuple[Array, Array]
     """
     cells, steps = [], []
     for stride in strides:
-        columns, rows = -(-size[0] // stride), -(-size[1] // stride)
-        y, x = np.divmod(np.arange(columns * rows), columns)
-        cells.append(np.stack([x, y], axis=1))
-        steps.append(np.full((columns * rows, 1), stride))
-    both = np.concatenate(cells).astype(np.float32), np.concatenate(steps).astype(np.float32)
+        cells.append(cells_of(size, stride))
+        steps.append(np.full((len(cells[-1]), 1), stride))
+    both = np.concatenate(cells), np.concatenate(steps).astype(np.float32)
     for array in both:
         array.flags.writeable = False
     return both

@@ -88,8 +88,8 @@ class _Drawn:
 
     def __init__(self, models: list[Outcomes], rule: Rule) -> None:
         from detkit.evaluation.replicates import Resampler
-        from detkit.evaluation.result import metric_rows
-        from detkit.evaluation.uncertainty import Resampling, bootstrap, class_name, class_rows
+        from detkit.evaluation.result import class_metric, metric_rows
+        from detkit.evaluation.uncertainty import Resampling, bootstrap, class_rows
 
         first = models[0]
         rows, of_classes = metric_rows(first.protocol), class_rows(first.protocol)
@@ -97,7 +97,7 @@ class _Drawn:
         drawn = bootstrap([Resampler(m, rows, of_classes) for m in models], len(first.images), settings)
         parts = drawn[0] if len(drawn) == 1 else (drawn[0][0] - drawn[1][0], drawn[0][1] - drawn[1][1])
         self._overall = {row.name: parts[0][:, n] for n, row in enumerate(rows)}
-        self._of_classes = {class_name(row): parts[1][:, n] for n, row in enumerate(of_classes)}
+        self._of_classes = {class_metric(row): parts[1][:, n] for n, row in enumerate(of_classes)}
         self._classes = [identifier for identifier, _ in first.classes]
 
     def interval(self, item: Reading, level: float) -> Interval:

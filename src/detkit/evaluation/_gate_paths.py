@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from detkit.errors import CannotJudgeError, UsageError
+from detkit.evaluation._gate_names import ALIASES, nearest, quoted, select_name, select_row, suggestion
 from detkit.evaluation._gate_result import number
 from detkit.findings import plural
 
-__all__ = ["Reading", "Readings", "nearest", "read", "resolve"]
+__all__ = ["Reading", "Readings", "check_path", "read", "resolve"]
 
-_ALIASES = {"mAP": "AP", "mAP50-95": "AP", "mAP50:95": "AP", "mAP50": "AP50", "mAP75": "AP75"}
 #: Aliases that promise the mean over IoU 0.50 to 0.95: wrong for an AP at one IoU, as VOC has it.
 _AVERAGED = ("mAP50-95", "mAP50:95")
-_BRACKET = re.compile(r"""\[(["'])(.+)\1\]\.(.+)""", re.DOTALL)
 _POINT = re.compile(r"(recall|precision|f1)@score=(\d*\.?\d+(?:[eE]-?\d+)?)")
 #: Two scores closer than this are the same grid point: 35 * 0.01 is not 0.35 in binary.
 _SAME_SCORE = 1e-9
+#: Heads of paths whose rest only a result can judge.
+_OF_THE_DATA = ("class", "worst_class", "slice", "latency")
 _NOT_STATISTICS = ("category_id", "name")
 
 
@@ -103,22 +102,35 @@ def read(result: Mapping[str, Any], path: str) -> Readings:
     return _one(path, result["metrics"][known], statistic=known)
 
 
-def nearest(word: str, candidates: Iterable[str], limit: int = 5) -> list[str]:
-    """The candidates most like a word, whatever their case, best first; at most `limit`."""
-    by_fold: dict[str, list[str]] = {}
-    for candidate in candidates:
-        by_fold.setdefault(candidate.casefold(), []).append(candidate)
-    close = difflib.get_close_matches(word.casefold(), list(by_fold), n=limit, cutoff=0.5)
-    return [name for fold in close for name in by_fold[fold]][:limit]
+def check_path(path: str, protocol: str, metrics: Iterable[str]) -> None:
+    """Refuse a path that no result of an evaluation can answer; names of classes and slices are not looked at.
 
+    Parameters
+    ----------
+    path : str
+    protocol : str
+    metrics : iterable of str
+        Names that the result will have.
 
-def suggestion(word: str, candidates: Sequence[str]) -> str | None:
-    """A hint with the nearest names; the first few known ones when none is near."""
-    if close := nearest(word, candidates):
-        return f"did you mean {' or '.join(f'`{name}`' for name in close)}?"
-    if not candidates:
-        return None
-    return f"known: {', '.join(f'`{name}`' for name in candidates[:5])}{', ...' if len(candidates) > 5 else ''}"
+    Raises
+    ------
+    UsageError
+        As `resolve`.
+    """
+    if _split_head(path.strip())[0] in _OF_THE_DATA:
+        return
+    grid = [row / 100 for row in range(101)]
+    points = {"score": grid, **{column: [0] * len(grid) for column in ("tp", "fp", "fn")}}
+    read(
+        {
+            "protocol": {"name": protocol},
+            "metrics": dict.fromkeys(metrics),
+            "per_class": [],
+            "coverage": {"ratio": None},
+            "operating_points": points,
+        },
+        path,
+    )
 
 
 def _one(path: str, value: Any, note: str = "", **origin: Any) -> Readings:
@@ -148,7 +160,7 @@ def _alias(stat: str, known: Iterable[str], metrics: Mapping[str, Any]) -> str |
         return stat
     if stat in _AVERAGED and "AP" not in metrics:
         return None
-    other = _ALIASES.get(stat) or ("mAP" if stat == "AP" else stat)
+    other = ALIASES.get(stat) or ("mAP" if stat == "AP" else stat)
     return other if other in known else None
 
 
@@ -157,15 +169,35 @@ def _unknown_metric(result: Mapping[str, Any], path: str) -> UsageError:
     sizes = [f"size.{m[2:]}.{m[:2]}" for m in metrics if re.fullmatch(r"A[PR][a-z]+", m)]
     others = ["coverage", "worst_class.AP", "recall@score=0.5", "precision@score=0.5", "f1@score=0.5"]
     others += [f"latency.{key}" for key in result.get("latency") or ()]
-    aliases = [alias for alias in _ALIASES if _alias(alias, metrics, result["metrics"]) is not None]
+    aliases = [alias for alias in ALIASES if _alias(alias, metrics, result["metrics"]) is not None]
     protocol = result["protocol"].get("name")
     within = f" in a result of protocol `{protocol}`" if protocol else ""
-    return UsageError(f"unknown metric `{path}`{within}", hint=suggestion(path, [*metrics, *aliases, *sizes, *others]))
+    hint = _of_a_class(result, path) or suggestion(path, [*metrics, *aliases, *sizes, *others])
+    return UsageError(f"unknown metric `{path}`{within}", hint=hint)
+
+
+def _of_a_class(result: Mapping[str, Any], path: str) -> str | None:
+    """The right form of `person.AP`, `small.AP` and `person`, None where the path is none of these."""
+    metrics, classes = result["metrics"], [row["name"] for row in result["per_class"]]
+    name, _, stat = path.rpartition(".")
+    if not name:
+        name, stat = path, next(iter(metrics), "AP").replace("mAP", "AP")
+        return f"for the class write `class{quoted(name)}.{stat}`" if name in classes else None
+    if _split_head(path)[0] is not None:
+        return None
+    if f"{ALIASES.get(stat, stat)}{name}" in metrics:
+        return f"did you mean `size.{name}.{stat}`?"
+    if _alias(stat, metrics, metrics) is None:
+        return None
+    names = [name] if name in classes or not classes else nearest(name, classes, limit=3)
+    if not names:
+        return f"for a class write `class.NAME.{stat}`; {suggestion(name, classes)}"
+    return f"for a class write {' or '.join(f'`class{quoted(n)}.{stat}`' for n in names)}"
 
 
 def _size(result: Mapping[str, Any], path: str, tail: str) -> Readings:
     size, _, stat = tail.removeprefix(".").rpartition(".")
-    metric = f"{_ALIASES.get(stat, stat)}{size}"
+    metric = f"{ALIASES.get(stat, stat)}{size}"
     if not size or metric not in result["metrics"]:
         raise _unknown_metric(result, path)
     return _one(path, result["metrics"][metric], statistic=metric)
@@ -228,15 +260,7 @@ def _classes(result: Mapping[str, Any], path: str, tail: str) -> Readings:
     rows = _class_rows(result, path)
     if tail.startswith(".*."):
         return _every_class(result, rows, path, tail[3:])
-    by_name: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        by_name.setdefault(row["name"], []).append(row)
-    name, stat = _select("class", tail, by_name, path)
-    if len(by_name[name]) > 1:
-        ids = ", ".join(str(row.get("category_id")) for row in by_name[name])
-        hint = "give them different names, or judge all with `class.*`"
-        raise UsageError(f"several classes are named `{name}` (ids {ids})", hint=hint)
-    (row,) = by_name[name]
+    row, stat = select_row(tail, [(row["name"], row.get("category_id"), row) for row in rows], path)
     stat = _class_stat(result, rows, stat, path)
     note = _no_truth(row) if row.get(stat) is None else ""
     return _one(path, row.get(stat), note, statistic=stat, of_class=True, category=row.get("category_id"))
@@ -250,7 +274,7 @@ def _every_class(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], p
         return Readings((Reading(path, None, "undefined for every class"),), notes)
     readings = (
         Reading(
-            f"class{_quoted(row['name'])}.{stat}",
+            f"class{quoted(row['name'])}.{stat}",
             number(row.get(stat)),
             key=row.get("category_id"),
             statistic=stat,
@@ -264,7 +288,7 @@ def _every_class(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], p
 
 def _slice(result: Mapping[str, Any], path: str, tail: str) -> Readings:
     slices = _part(result, "slices", path)
-    name, stat = _select("slice", tail, slices, path)
+    name, stat = select_name("slice", tail, slices, path)
     known = _alias(stat, slices[name], result["metrics"])
     if known is None:
         raise UsageError(f"unknown metric `{stat}` in `{path}`", hint=suggestion(stat, list(slices[name])))
@@ -287,43 +311,12 @@ def _class_stat(result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], st
     return found
 
 
-def _select(what: str, tail: str, known: Mapping[str, Any], path: str) -> tuple[str, str]:
-    """Name and statistic of `.name.AP` or `["name"].AP`; a name may hold dots, the longest known one counts."""
-    if tail.startswith("["):
-        found = _BRACKET.fullmatch(tail)
-        if found is None:
-            raise UsageError(
-                f'`{path}` is not understood, expected a quoted name: `{what}["NAME"].AP`',
-                hint="in a shell, put the whole expression in single quotes, so that the inner ones survive",
-            )
-        splits = [(found[2], found[3])]
-    else:
-        text = tail[1:]
-        splits = [(text[:dot], text[dot + 1 :]) for dot in range(len(text) - 1, 0, -1) if text[dot] == "."]
-    if not splits or not splits[0][1]:
-        raise UsageError(f"`{path}` is not understood, expected a form such as `{what}.NAME.AP`")
-    composed = {unicodedata.normalize("NFC", name): name for name in known}
-    for name, stat in splits:
-        # an accent typed as one character meets the same accent stored as two
-        match = name if name in known else composed.get(unicodedata.normalize("NFC", name))
-        if match is not None:
-            return match, stat
-    raise UsageError(f"unknown {what} `{splits[0][0]}` in `{path}`", hint=suggestion(splits[0][0], list(known)))
-
-
 def _no_truth(row: Mapping[str, Any]) -> str:
     return "the class has no ground truth" if row.get("ground_truths") == 0 else ""
 
 
 def _left_out(path: str, count: int, why: str) -> tuple[str, ...]:
     return (f"`{path}`: {count} {'class' if count == 1 else 'classes'} {why} left out",) if count else ()
-
-
-def _quoted(name: str) -> str:
-    """The name as a path writes it: `.name`, or `["name"]` where it is awkward."""
-    if re.fullmatch(r"[\w-]+", name):
-        return f".{name}"
-    return f"['{name}']" if '"' in name else f'["{name}"]'
 
 
 _HEADS: dict[str, Callable[[Mapping[str, Any], str, str], Readings]] = {

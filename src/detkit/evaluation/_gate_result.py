@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from detkit.errors import InputError
+from detkit.evaluation.schemas import RESULT
 from detkit.findings import plural
 
-__all__ = ["BENCH_SCHEMA", "SCHEMA", "blockers", "is_fraction", "number", "validate_result"]
+__all__ = ["BENCH_SCHEMA", "blockers", "is_fraction", "number", "validate_result"]
 
-SCHEMA = "detkit.evaluation/1"
 #: What `detkit bench` writes: latency and a device, no metrics.
 BENCH_SCHEMA = "detkit.bench/1"
 
@@ -67,10 +67,10 @@ def validate_result(mapping: Any, path: str | Path) -> Mapping[str, Any]:
     schema = mapping["schema"]
     if schema == BENCH_SCHEMA:
         return _bench(mapping, path)
-    if schema != SCHEMA:
-        newer = schema.startswith(SCHEMA.partition("/")[0] + "/")
+    if schema != RESULT:
+        newer = schema.startswith(RESULT.partition("/")[0] + "/")
         hint = "it comes from another version of detkit: evaluate again with this one" if newer else _HINT
-        raise InputError(f"schema is `{schema}`, expected `{SCHEMA}`", path=path, hint=hint)
+        raise InputError(f"schema is `{schema}`, expected `{RESULT}`", path=path, hint=hint)
     check = _Checker(path)
     check.inputs(mapping)
     check.mapping(mapping, "protocol")

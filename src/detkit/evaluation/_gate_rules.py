@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from detkit.errors import InputError, UsageError
 from detkit.evaluation._gate_drop import VALUE, Drop, parse_drop
-from detkit.evaluation._gate_paths import nearest
+from detkit.evaluation._gate_names import nearest
 from detkit.evaluation._gate_result import is_fraction, number
 from detkit.evaluation._gate_sampling import SAMPLING_KINDS, check_sampling
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.kernels.accumulate import accumulate as interpolated
-from detkit.kernels.match import FALSE, TRUE
+from detkit.kernels.match import FALSE, IGNORED, TRUE
 
 __all__ = ["area_under_curve", "curve", "eleven_point", "interpolated", "trapezoid", "trapezoid_to_end"]
 
@@ -198,7 +198,7 @@ def _each(
         kept = order[rank[order] < caps[m]]
         for t in range(thresholds):
             counted = outcome[a, t, kept]
-            _, _, pr, rc = curve(counted[counted != 2], int(truths[a]))
+            _, _, pr, rc = curve(counted[counted != IGNORED], int(truths[a]))
             precision[t, 0, a, m] = average(pr, rc)
             recall[t, a, m] = rc[-1] if len(rc) else 0.0
     return precision, recall, precision.copy()

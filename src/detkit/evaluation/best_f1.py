@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.evaluation.averaging import curve
+from detkit.kernels.match import IGNORED
 
 __all__ = ["at_best_mean_f1"]
 
@@ -30,7 +31,7 @@ def at_best_mean_f1(classes: Sequence[tuple[Array, NDArray[np.uint8], int]]) -> 
     Parameters
     ----------
     classes : sequence of (score (D,) float64, outcome (D,) uint8, truths)
-        Of each class, highest score first.
+        Of each class, highest score first; ignored detections are passed over.
 
     Returns
     -------
@@ -45,6 +46,7 @@ def at_best_mean_f1(classes: Sequence[tuple[Array, NDArray[np.uint8], int]]) -> 
     precision, recall = np.zeros((len(counted), _POINTS)), np.zeros((len(counted), _POINTS))
     for row, k in enumerate(counted):
         score, outcome, truths = classes[k]
+        score, outcome = score[outcome != IGNORED], outcome[outcome != IGNORED]
         if len(score):
             _, _, pr, rc = curve(outcome, truths)
             precision[row] = np.interp(-grid, -score, pr, left=1.0)

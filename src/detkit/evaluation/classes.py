@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from detkit.errors import CannotJudgeError, InputError, UsageError
 from detkit.evaluation.images import image_label, number_or_text
 from detkit.findings import Finding, examples, plural
+from detkit.ragged import fresh_ids
 from detkit.tables import Categories, Dataset, Detections, id_array
 
 __all__ = ["ClassesBy", "Unmapped", "match_classes"]
@@ -84,28 +85,14 @@ def match_classes(
     if unmapped == "count":
         found = found.copy()
         found[lost] = len(ours) + np.arange(len(lost))
-        taken = set(ours.ids.tolist())
-        fresh = _fresh_ids([theirs.ids[k] for k in lost], taken)
+        ids = ours.ids.tolist()
         ours = replace(
             ours,
-            ids=id_array([*ours.ids.tolist(), *fresh]),
+            ids=id_array([*ids, *fresh_ids(theirs.ids[lost].tolist(), ids)]),
             names=(*ours.names, *names),
             supercategories=(*ours.supercategories, *[None] * len(lost)),
         )
     return found, ours, classes_by, findings
-
-
-def _fresh_ids(wanted: list[Any], taken: set[Any]) -> list[Any]:
-    top = max((i for i in taken if isinstance(i, int)), default=0)
-    out = []
-    for value in wanted:
-        value = value.item() if hasattr(value, "item") else value
-        if value in taken:
-            top += 1
-            value = top
-        taken.add(value)
-        out.append(value)
-    return out
 
 
 def _by_class_id(theirs: Categories, ours: Categories) -> NDArray[np.int64]:
@@ -115,17 +102,20 @@ def _by_class_id(theirs: Categories, ours: Categories) -> NDArray[np.int64]:
 
 
 def _by_class_name(theirs: Categories, ours: Categories) -> tuple[NDArray[np.int64], list[Finding]]:
-    exact = {name: n for n, name in enumerate(ours.names)}
-    folded: dict[str, list[int]] = defaultdict(list)
-    for n, name in enumerate(ours.names):
-        folded[name.strip().casefold()].append(n)
-    taken = {exact[name] for name in theirs.names if name in exact}
-    twins = Counter(name.strip().casefold() for name in theirs.names if name not in exact)
+    exact, folded = _places(ours.names), _places([name.strip().casefold() for name in ours.names])
     found = np.full(len(theirs), -1, np.int64)
     findings = []
+    for name, same in _places(theirs.names).items():
+        if name in exact:
+            places = _of_one_name(theirs, same, ours, exact[name])
+            if places is None:
+                message = f"class `{name}` is there {len(exact[name])} times in the truth: the last one is taken"
+                findings.append(Finding("DK103", message))
+            found[same] = exact[name][-1] if places is None else places
+    taken = set(found.tolist())
+    twins = Counter(name.strip().casefold() for name in theirs.names if name not in exact)
     for k, name in enumerate(theirs.names):
         if name in exact:
-            found[k] = exact[name]
             continue
         near = folded.get(name.strip().casefold(), [])
         if len(near) == 1 and near[0] not in taken and twins[name.strip().casefold()] == 1:
@@ -135,6 +125,26 @@ def _by_class_name(theirs: Categories, ours: Categories) -> tuple[NDArray[np.int
             )
             findings.append(Finding("DK304", message))
     return found, findings
+
+
+def _places(names: Sequence[str]) -> dict[str, list[int]]:
+    """Name -> positions that have it."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for n, name in enumerate(names):
+        places[name].append(n)
+    return places
+
+
+def _of_one_name(theirs: Categories, mine: Sequence[int], ours: Categories, known: Sequence[int]) -> list[int] | None:
+    """Truth position of each predicted class of a name: by id, else one after the other; None where neither tells."""
+    if len(known) == 1:
+        return [known[0]] * len(mine)
+    if theirs.has_own_ids and ours.has_own_ids:
+        by_id = {number_or_text(ours.ids[p]): p for p in known}
+        wanted = [number_or_text(i) for i in theirs.ids[list(mine)].tolist()]
+        if all(i in by_id for i in wanted):
+            return [by_id[i] for i in wanted]
+    return list(known) if len(mine) == len(known) else None
 
 
 def _by_position(theirs: Categories, ours: Categories, detections: Detections) -> NDArray[np.int64]:

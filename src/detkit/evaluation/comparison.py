@@ -14,13 +14,13 @@ from detkit.errors import UsageError
 from detkit.evaluation.outcomes import Outcomes, outcomes_of, require_same_truth
 from detkit.evaluation.protocols import Protocol
 from detkit.evaluation.replicates import Resampler
-from detkit.evaluation.result import Evaluation, metric_rows
+from detkit.evaluation.result import Evaluation, class_metric, metric_rows
 from detkit.evaluation.uncertainty import (
+    TIE,
     Interval,
     Resampling,
     as_interval,
     bootstrap,
-    class_name,
     class_rows,
     group_places,
     outcomes_metrics,
@@ -34,8 +34,6 @@ __all__ = ["Comparison", "Difference", "Pair", "Standing", "compare"]
 
 Array = NDArray[np.float64]
 _CLASS_METRICS = ("AP", "AP50")
-#: Values closer than this are equal: sums in another order.
-_TIE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -284,7 +282,7 @@ class _Bench:
             self.models[j][0],
             {row.name: overall[n] for n, row in enumerate(self.rows)},
             tuple(
-                (identifier, name, {class_name(row): per_class[n][k] for n, row in enumerate(self.class_rows)})
+                (identifier, name, {class_metric(row): per_class[n][k] for n, row in enumerate(self.class_rows)})
                 for k, (identifier, name) in enumerate(self.outcomes[0].classes)
             ),
             {name: {self.rows[0].name: tables[1 + n][0][0]} for n, name in enumerate(self.masks)},
@@ -313,7 +311,7 @@ class _Bench:
             return outcomes_metrics(self.outcomes[m], self.parts[m][part])
         result = self.models[m][1]
         overall = [result.metrics[row.name] for row in self.rows]
-        per_class = [[row.metrics[class_name(metric)] for row in result.per_class] for metric in self.class_rows]
+        per_class = [[row.metrics[class_metric(metric)] for row in result.per_class] for metric in self.class_rows]
         shape = len(self.class_rows), len(result.per_class)
         return np.array(overall, dtype=np.float64), np.array(per_class, dtype=np.float64).reshape(shape)
 
@@ -323,7 +321,7 @@ class _Bench:
         defined = drawn[:, ~np.isnan(drawn).any(axis=0)]
         shares = np.full(len(drawn), np.nan)
         if defined.shape[1]:
-            best = defined >= defined.max(axis=0) - _TIE
+            best = defined >= defined.max(axis=0) - TIE
             shares = (best / best.sum(axis=0)).mean(axis=1)
         ends = percentile_interval(drawn.T, self.settings.level)
         values = [-np.inf if np.isnan(v) else v for v in (self._seen(m, 0)[0][0] for m in range(len(drawn)))]
@@ -332,7 +330,7 @@ class _Bench:
                 label,
                 None if np.isinf(value) else float(value),
                 as_interval(ends[:, m]),
-                1 + sum(bool(other > value + _TIE) for other in values),
+                1 + sum(bool(other > value + TIE) for other in values),
                 _number(shares[m]),
             )
             for m, ((label, _), value) in enumerate(zip(self.models, values, strict=True))

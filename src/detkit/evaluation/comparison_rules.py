@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from detkit.errors import UsageError
-from detkit.evaluation._gate_paths import Reading, suggestion
+from detkit.evaluation._gate_names import select_name, select_row, suggestion
+from detkit.evaluation._gate_paths import Reading
 from detkit.evaluation.comparison import Comparison, Difference, Pair
 from detkit.evaluation.gate import GateReport, judge_reading, parse_expression
 
@@ -49,13 +51,21 @@ def _figure(pair: Pair, path: str) -> float | None:
     if figure not in _FIGURES:
         hint = f"write `{path}.delta>=...`, or another of {', '.join(f'`{name}`' for name in _FIGURES[1:4])}"
         raise UsageError(f"`{path}` does not say which figure of the comparison is judged", hint=hint)
-    table: dict[str, Difference] = dict(pair.metrics)
-    table |= {f"class.{name}.{metric}": row for _, name, rows in pair.per_class for metric, row in rows.items()}
-    table |= {f"slice.{name}.{metric}": row for name, rows in pair.slices.items() for metric, row in rows.items()}
-    if metric not in table:
-        raise UsageError(f"unknown metric `{metric}` in `{path}`", hint=suggestion(metric, list(table)))
-    row = table[metric]
+    table, name = _table(pair, metric, path)
+    if name not in table:
+        raise UsageError(f"unknown metric `{name}` in `{path}`", hint=suggestion(name, list(table)))
+    row = table[name]
     if figure in ("ci_low", "ci_high"):
         return None if row.ci is None else row.ci[figure == "ci_high"]
     value: float | None = getattr(row, figure)
     return value
+
+
+def _table(pair: Pair, metric: str, path: str) -> tuple[Mapping[str, Difference], str]:
+    """The metrics of all classes, of one, or of a slice, and the name of the one that is meant."""
+    if re.match(r"class[.\[]", metric):
+        return select_row(metric[5:], [(name, identifier, rows) for identifier, name, rows in pair.per_class], path)
+    if re.match(r"slice[.\[]", metric):
+        name, stat = select_name("slice", metric[5:], pair.slices, path)
+        return pair.slices[name], stat
+    return pair.metrics, metric

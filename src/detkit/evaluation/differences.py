@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError, UsageError
-from detkit.evaluation._gate_paths import Reading, suggestion
+from detkit.evaluation._gate_names import select_row, suggestion
+from detkit.evaluation._gate_paths import Reading
 from detkit.evaluation.gate import GateReport, judge_reading, parse_expression
 from detkit.evaluation.union import United, unite
 from detkit.findings import Finding
@@ -151,11 +152,9 @@ def compare_predictions(
         mine = slice(None) if k is None else np.flatnonzero(classes[0][pairs.a] == k)
         return found | _summary(pairs, mine)
 
+    ids, names = united.categories.ids.tolist(), united.categories.names
     present = np.union1d(classes[0][enough[0]], classes[1][enough[1]]).tolist()
-    rows = [
-        {"category_id": _plain_id(united.categories.ids[k]), "name": united.categories.names[k], **numbers(k)}
-        for k in present
-    ]
+    rows = [{"category_id": ids[k], "name": names[k], **numbers(k)} for k in present]
     rows.sort(key=lambda row: (-row["unmatched"], -(row["score_shift"]["max"] or 0), row["name"]))
     lonely_images = (first.image_index[lonely_a], second.image_index[lonely_b])
     return Differences(
@@ -234,10 +233,6 @@ def _images(united: United, lonely: NDArray[np.int64]) -> dict[str, int]:
     }
 
 
-def _plain_id(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
-
-
 # --- the verdict
 
 
@@ -270,15 +265,9 @@ def judge_differences(found: Differences, rules: Iterable[str]) -> GateReport:
 
 
 def _value(found: Differences, path: str) -> float | None:
-    numbers: Numbers = found.metrics
-    name = path
-    named = re.fullmatch(r"class(?:\.(.+?)|\[([\"'])(.+)\2\])\.((?:\w+\.)?\w+)", path)
-    if named is not None:
-        label, name = named[1] or named[3], named[4]
-        by_name = {str(row["name"]): row for row in found.per_class}
-        if label not in by_name:
-            raise UsageError(f"unknown class `{label}` in `{path}`", hint=suggestion(label, list(by_name)))
-        numbers = by_name[label]
+    numbers, name = found.metrics, path
+    if re.match(r"class[.\[]", path):
+        numbers, name = select_row(path[5:], [(row["name"], row["category_id"], row) for row in found.per_class], path)
     known = [*_COUNTS, "below_threshold", *(f"{figure}.{s}" for figure, names in _FIGURES.items() for s in names)]
     if name not in known:
         raise UsageError(f"unknown metric `{path}`", hint=suggestion(name, known))

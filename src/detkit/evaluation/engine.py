@@ -20,7 +20,7 @@ from detkit.kernels.falling import falling_order
 from detkit.kernels.match import FALSE, IGNORED, Cells, Matched, match
 from detkit.tables import Dataset, Detections
 
-__all__ = ["Scored", "score"]
+__all__ = ["MatchColumns", "Scored", "score"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def score(
     """
     layout = lay_out(truth, detections, protocol)
     compare = cell_overlaps(truth, detections, protocol)
-    columns = _Columns(truth, detections, protocol, layout)
+    columns = MatchColumns(truth, detections, protocol, layout)
     ranges = np.array([[a.low, a.high] for a in protocol.area_ranges], dtype=np.float64)
     caps = np.array(protocol.max_detections, dtype=np.int64)
     recalls = np.array(protocol.recall_thresholds, dtype=np.float64)
@@ -131,7 +131,7 @@ def _operating(protocol: Protocol, classes: list[Any]) -> NDArray[np.float64] | 
     )
 
 
-class _Columns:
+class MatchColumns:
     """The columns that matching reads, gathered once into layout order."""
 
     def __init__(self, truth: Dataset, detections: Detections, protocol: Protocol, layout: Layout) -> None:
@@ -164,6 +164,7 @@ class _Columns:
             self.dt_partial = contains(partial, own)
 
     def match(self, k: int, compare: CellOverlap | None, ranges: NDArray[np.float64], with_partners: bool) -> Matched:
+        """What becomes of the detections of class k at each area range and threshold."""
         layout, protocol = self.layout, self.protocol
         first, last = int(layout.class_cells[k]), int(layout.class_cells[k + 1])
         dt, gt = layout.detections_of(k), layout.truths_of(k)

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError, InputError
+from detkit.evaluation._gate_names import ALIASES
+from detkit.evaluation.schemas import MATCHES
 from detkit.findings import plural
 
 __all__ = ["ClassChange", "Explanation", "ImageChange", "best_score", "explain", "image_counts", "statistics_of"]
@@ -25,7 +27,6 @@ __all__ = ["ClassChange", "Explanation", "ImageChange", "best_score", "explain",
 _TOP = 10
 #: Statistics explained at most: each is a table.
 _MOST_STATISTICS = 3
-_MATCHES = "detkit.matches/1"
 
 Matches = Mapping[str, NDArray[Any]]
 
@@ -58,9 +59,10 @@ class ClassChange:
 
 @dataclass(frozen=True, slots=True)
 class ImageChange:
-    """One image: [true positives, false positives, misses] before and after."""
+    """One image: [true positives, false positives, misses] before and after; its name where the truth has one."""
 
     image_id: Any
+    file_name: str | None
     before: tuple[int, int, int]
     after: tuple[int, int, int]
 
@@ -115,6 +117,7 @@ class Explanation:
         images = [
             {
                 "image_id": image.image_id,
+                "file_name": image.file_name,
                 "before": dict(zip(names, image.before, strict=True)),
                 "after": dict(zip(names, image.after, strict=True)),
                 "new_errors": image.errors,
@@ -253,7 +256,7 @@ def image_counts(matches: Matches, score: float) -> tuple[list[Any], NDArray[np.
 
     try:
         meta = json.loads(bytes(matches["meta"]))
-        if meta["schema"] != _MATCHES:
+        if meta["schema"] != MATCHES:
             raise ValueError(meta["schema"])
         ids, thresholds = meta["image_ids"], meta["protocol"]["iou_thresholds"]
         t = thresholds.index(0.5) if 0.5 in thresholds else 0
@@ -283,10 +286,19 @@ def _with_images(
     # Most new errors first; where they are equal, fewer hits than before, then the order of ids.
     order = np.lexsort((np.arange(len(ids)), after[:, 0] - before[:, 0], -change))
     worst = [i for i in order[:_TOP].tolist() if change[i] > 0]
-    images = tuple(ImageChange(ids[i], tuple(before[i].tolist()), tuple(after[i].tolist())) for i in worst)
+    names = _file_names(new[1]) or _file_names(old[1]) or [None] * len(ids)
+    images = tuple(ImageChange(ids[i], names[i], tuple(before[i].tolist()), tuple(after[i].tolist())) for i in worst)
     worse, better = int(np.count_nonzero(change > 0)), int(np.count_nonzero(change < 0))
     same = len(ids) - worse - better
     return replace(found, images=images, worse=worse, better=better, same=same, iou=iou, scores=scores)
+
+
+def _file_names(matches: Matches) -> list[Any] | None:
+    """A name for each image, None where the truth has none, or an earlier version saved the matches."""
+    meta = json.loads(bytes(matches["meta"]))
+    names = meta.get("file_names")
+    whole = isinstance(names, list) and len(names) == len(meta["image_ids"])
+    return [name if isinstance(name, str) and name else None for name in names] if whole else None
 
 
 def _class_changes(
@@ -323,7 +335,7 @@ def _statistic(path: str, known: list[str]) -> str | None:
     last = path.rpartition(".")[2] if "." in path else path
     if path.startswith("size."):
         last = f"{last}{path.split('.')[1]}"
-    last = {"mAP": "AP", "mAP50-95": "AP", "mAP50:95": "AP", "mAP50": "AP50", "mAP75": "AP75"}.get(last, last)
+    last = ALIASES.get(last, last)
     return last if last in known else None
 
 

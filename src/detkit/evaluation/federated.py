@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError
 from detkit.evaluation.dropped import drop_truths
+from detkit.evaluation.images import image_label
 from detkit.evaluation.protocols import Protocol
 from detkit.findings import Finding, plural
 from detkit.tables import Annotations, Categories, Dataset, freeze
@@ -101,7 +102,7 @@ def _require_labels(truth: Dataset, protocol: Protocol) -> None:
     if missing:
         raise InputError(
             f"{len(missing)} of {len(images)} images lack {named}, which protocol `{protocol.name}` needs "
-            f"(first: `{images.file_names[missing[0]] or images.ids[missing[0]]}`)",
+            f"(first: `{image_label(images, missing[0])}`)",
             path=path,
             hint=hint,
         )

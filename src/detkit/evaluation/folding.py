@@ -16,25 +16,26 @@ from detkit.errors import CannotJudgeError, InputError
 from detkit.evaluation.cells import Layout
 from detkit.evaluation.classes import match_classes
 from detkit.evaluation.engine import Scored
-from detkit.evaluation.images import match_images, unknown_images
+from detkit.evaluation.images import match_images, unknown_images, unpredicted_images
 from detkit.evaluation.misread import RowCounts, findings_of
-from detkit.evaluation.outcomes import _protocol
+from detkit.evaluation.outcomes import stated_protocol
 from detkit.evaluation.partial import AGNOSTIC, Columns, Part, no_detections
 from detkit.evaluation.protocols import Metric, Protocol
+from detkit.evaluation.reading import boxes_of_outlines
 from detkit.evaluation.result import (
     BANDS,
-    Band,
     ClassResult,
     Coverage,
     Evaluation,
     OperatingPoints,
+    bands_of,
     metric_rows,
     metric_value,
     summarize_classes,
 )
-from detkit.evaluation.scoring import _boxes_of_outlines
-from detkit.evaluation.shift import _FACTOR, ClassMismatch, _reduced, suspicious_ap
+from detkit.evaluation.shift import at_reference, mismatch_findings, mismatch_of, suspicious_ap
 from detkit.findings import Finding
+from detkit.kernels.falling import falling_order
 from detkit.tables import Annotations, Categories, Dataset, Detections, Images, id_array
 
 __all__ = ["Predicted", "empty_like", "fold"]
@@ -117,7 +118,7 @@ def fold(
         `strict`, and predictions outside the truth.
     """
     first = parts[0].meta
-    protocol = _protocol(first["protocol"])
+    protocol = stated_protocol(first["protocol"])
     counts = _added([part.meta["counts"] for part in parts])
     aligned = _align_findings(truth, predicted, class_map, unmapped, elsewhere)
     if strict and counts["outside_truth"]:
@@ -127,7 +128,7 @@ def fold(
     told = {name: [Finding(**f) for f in found] for name, found in first["findings"].items()}
     like = replace(predicted.like, image_index=_zeros(rows))
     counted = RowCounts.joined([RowCounts(**part.meta["row_counts"]) for part in parts])
-    found = [*findings, *aligned, *findings_of(counted), *told["reference"], *_boxes_of_outlines(like, protocol)]
+    found = [*findings, *aligned, *findings_of(counted), *told["reference"], *boxes_of_outlines(like, protocol)]
     found += [*told["oriented"], *_corners(parts, rows), *told["labels"], *told["ignored"]]
     columns = [Columns.from_arrays(part.arrays, _cells(protocol)) for part in parts]
     scored = _scored(columns, protocol, np.asarray(parts[0].arrays["truths"][:]), first, jobs)
@@ -137,7 +138,7 @@ def fold(
         protocol=protocol,
         metrics={row.name: metric_value(row, protocol, scored) for row in metric_rows(protocol)},
         per_class=_classes(protocol, scored, first["classes"]),
-        bands=_bands(parts),
+        bands=bands_of([sum(part.meta["bands"][n] for part in parts) for n in range(len(BANDS))]),
         operating_points=_operating_points(parts, protocol, scored),
         coverage=Coverage(len(truth.images), int(reached.sum())),
         findings=(),
@@ -149,11 +150,7 @@ def fold(
         detections_source=predicted.like.source,
     )
     found += _misread(parts, result, predicted)
-    if not reached.all():
-        missing = np.flatnonzero(~reached)
-        name = truth.images.file_names[missing[0]] or str(truth.images.ids[missing[0]])
-        message = f"{len(missing)} of {len(truth.images)} truth images have no predictions (first: `{name}`)"
-        found.append(Finding("DK705", message, count=len(missing)))
+    found += unpredicted_images(truth.images, reached)
     return replace(result, findings=tuple(found))
 
 
@@ -235,7 +232,7 @@ def _accumulated(
 
     def one(block: Sequence[Columns], first: int, k: int) -> None:
         score, rank, outcome = _class(block, k - first, areas)
-        order = np.argsort(-score, kind="stable")
+        order = falling_order(score)
         arrays = protocol.accumulate(order, score, rank, outcome, truths[k], caps, recalls)
         precision[:, :, k], recall[:, k], scores[:, :, k] = arrays
         if protocol.operating_point is not None:
@@ -286,12 +283,6 @@ def no_truth() -> Dataset:
     )
 
 
-def _bands(parts: Sequence[Part]) -> tuple[Band, ...]:
-    counts = [sum(part.meta["bands"][n] for part in parts) for n in range(len(BANDS))]
-    ends = [low for _, low in BANDS[1:]] + [1.0]
-    return tuple(Band(*band, end, count) for band, end, count in zip(BANDS, ends, counts, strict=True))
-
-
 def _operating_points(parts: Sequence[Part], protocol: Protocol, scored: Scored) -> OperatingPoints:
     tp, fp = np.sum([np.asarray(part.arrays["operating"][:]) for part in parts], axis=0)
     truths = int(scored.truths[:, 0].sum()) if len(scored.truths) else 0
@@ -299,35 +290,17 @@ def _operating_points(parts: Sequence[Part], protocol: Protocol, scored: Scored)
 
 
 def _misread(parts: Sequence[Part], result: Evaluation, predicted: Predicted) -> list[Finding]:
-    """As `detkit.evaluation.scoring` has it: class numbers that look shifted, from the looks that the parts kept."""
+    """Class numbers that look shifted, as `class_mismatch` has it, from the looks that the parts kept."""
     if not all(part.meta["looks"] for part in parts) or not len(result.detections):
         return []
-    mismatch = _mismatch(parts, result)
-    by_id = predicted.categories.has_own_ids
-    if mismatch is None or (by_id and mismatch.shift is None):
-        return []
-    if not by_id:
-        raise CannotJudgeError(
-            f"class numbers without names do not seem to follow the truth's class list: {mismatch}",
-            hint="name the classes of the predictions with `--names FILE`",
-        )
-    return [Finding("DK703", f"class ids look shifted: {mismatch}")]
-
-
-def _mismatch(parts: Sequence[Part], result: Evaluation) -> ClassMismatch | None:
-    """As `detkit.evaluation.shift.class_mismatch` decides."""
-    here = suspicious_ap(result)
-    if here is None:
-        return None
-    protocol = _reduced(result.protocol)
-    agnostic = _ap(parts, 0, replace(protocol, class_wise=False), result)
-    if agnostic is None or agnostic < max(_FACTOR * here, 0.05):
-        return None
-    for n, what in enumerate(parts[0].meta["looks"][1:], 1):
-        there = _ap(parts, n, protocol, result)
-        if there is not None and there >= max(_FACTOR * here, agnostic / 2):
-            return ClassMismatch(here, agnostic, f"{there:.3f} with {what}")
-    return ClassMismatch(here, agnostic, None)
+    protocol = at_reference(result.protocol)
+    agnostic = replace(protocol, class_wise=False)
+    mismatch = mismatch_of(
+        suspicious_ap(result),
+        lambda: _ap(parts, 0, agnostic, result),
+        ((what, _ap(parts, n, protocol, result)) for n, what in enumerate(parts[0].meta["looks"][1:], 1)),
+    )
+    return mismatch_findings(mismatch, by_id=predicted.categories.has_own_ids)
 
 
 def _ap(parts: Sequence[Part], look: int, protocol: Protocol, result: Evaluation) -> float | None:

@@ -11,7 +11,8 @@ import numpy as np
 from detkit.errors import CannotJudgeError, UsageError
 from detkit.evaluation import protocols
 from detkit.evaluation.align import Aligned
-from detkit.evaluation.protocols import Metric, Protocol
+from detkit.evaluation.dropped import drop_truths
+from detkit.evaluation.protocols import DropReason, Metric, Protocol
 from detkit.evaluation.quirks import as_reference_reads
 from detkit.evaluation.scoring import evaluate
 
@@ -34,7 +35,7 @@ _SETTINGS: Mapping[str, tuple[str, ...]] = {
     "matching": ("match_rule",),
     "interpolation": ("accumulate", "recall_thresholds"),
 }
-_DROPPED: Mapping[str, tuple[str, ...]] = {"crowds": ("ignored",), "labels": ("empty", "duplicates")}
+_DROPPED: Mapping[str, tuple[DropReason, ...]] = {"crowds": ("ignored",), "labels": ("empty", "duplicates")}
 
 
 @dataclass(frozen=True)
@@ -198,14 +199,15 @@ class _Path:
 def _idle(aligned: Aligned, start: Protocol, goal: Protocol) -> frozenset[str]:
     """Steps that change nothing whatever the others do: what they speak of is not in this data."""
     rows, detections = aligned.truth.annotations, aligned.detections
-    boxes = np.column_stack([rows.image_index, rows.category_index, rows.xywh])
     limit, least = start.area_ranges[0].high, goal.score_threshold or 0.0
     idle = {
         "ids": not rows.is_ignored.any()
         and not bool(np.any(rows.ids == 0))
         and as_reference_reads(aligned.truth) is aligned.truth,
-        "crowds": not (rows.is_crowd | rows.is_ignored).any(),
-        "labels": bool((rows.xywh[:, 2:] > 0).all()) and len(np.unique(boxes, axis=0)) == len(boxes),
+        **{
+            name: drop_truths(aligned.truth, replace(start, drop_truths=reasons)) is aligned.truth
+            for name, reasons in _DROPPED.items()
+        },
         "areas": bool((rows.area <= limit).all() and (detections.area <= limit).all() and (rows.area >= 0).all()),
         "scores": bool((detections.score >= least).all()),
         "matching": start.match_rule == goal.match_rule,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from detkit.errors import CannotJudgeError, UsageError
 from detkit.evaluation._gate_evidence import Evidence
-from detkit.evaluation._gate_paths import Reading, Readings, read, resolve
+from detkit.evaluation._gate_paths import Reading, Readings, check_path, read, resolve
 from detkit.evaluation._gate_result import blockers, validate_result
 from detkit.evaluation._gate_rows import GateReport, GateRow, Judged, Verdict, figures, judging_nothing, plain
 from detkit.evaluation._gate_rules import Drop, Rule, parse_expression, rules_from_mapping
@@ -30,12 +30,15 @@ __all__ = [
     "gate",
     "judge_reading",
     "parse_expression",
+    "refuse_unknown",
     "resolve",
     "rules_from_mapping",
     "validate_result",
 ]
 
 Result = Mapping[str, Any]
+#: What holds where a comparison does not.
+_OPPOSITE = {">=": "<", ">": "<=", "<=": ">", "<": ">="}
 #: Decimals of a limit that follows from the baseline: nobody wrote it, so its own digits say nothing.
 _COMPUTED_PLACES = 3
 _ENDS: dict[str, Judged] = {
@@ -147,6 +150,32 @@ def gate(
     return GateReport(tuple(rows), tuple(problems), tuple(notes))
 
 
+def refuse_unknown(rules: Iterable[Rule], protocol: str, metrics: Iterable[str]) -> None:
+    """Refuse rules on what no result of a protocol has, before there is one.
+
+    Parameters
+    ----------
+    rules : iterable of Rule
+    protocol : str
+        Its name, for messages.
+    metrics : iterable of str
+        Names that a result will have. Classes, slices and latencies are known with it only.
+
+    Raises
+    ------
+    UsageError
+        All unknown metrics at once.
+    """
+    names, failures = list(metrics), {}
+    for rule in rules:
+        try:
+            check_path(rule.metric, protocol, names)
+        except UsageError as error:
+            failures[error.message] = error
+    if failures:
+        raise _merged(failures)
+
+
 def _check_request(pairs: list[tuple[str, Result]], rules: list[Rule], min_coverage: float | None) -> None:
     if not rules:
         hint = "pass `--rules FILE` or `--require 'AP>=0.40'`"
@@ -243,7 +272,7 @@ def _judge_interval(row: GateRow, label: str, rule: Rule, item: Reading, bound: 
     found = _compared(replace(row, value=ends[upper]), rule, about, bound, bound.limit or 0.0)
     what = f"difference to the baseline {item.metric}" if of_difference else item.metric
     passed = found.verdict == "pass"
-    relation = bound.operator if passed else {">=": "<", ">": "<=", "<=": ">", "<": ">="}[bound.operator]
+    relation = bound.operator if passed else _OPPOSITE[bound.operator]
     message = (
         f"{what}: {'upper' if upper else 'lower'} end of the {percent(rule.level, None)} interval "
         f"[{ends[0]:.4f}, {ends[1]:.4f}] is {found.value_text} {relation} {found.limit_text.partition(' ')[2]}"
@@ -286,7 +315,7 @@ def _compared(row: GateRow, rule: Rule, item: Reading, bound: _Bound, limit: flo
     above = bound.operator in (">=", ">")
     least = None if bound.drop is None else _COMPUTED_PLACES
     shown, against, distance = figures(item.metric, value, limit, above=above, least=least)
-    relation = bound.operator if passed else {">=": "<", ">": "<=", "<=": ">", "<": ">="}[bound.operator]
+    relation = bound.operator if passed else _OPPOSITE[bound.operator]
     message = f"{item.metric} is {shown} {relation} {against}"
     if bound.drop is not None:
         change = "rise" if rule.lower_is_better else "drop"

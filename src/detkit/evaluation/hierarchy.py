@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from detkit.errors import InputError
 from detkit.evaluation.federated import NEGATIVE, POSITIVE
 from detkit.findings import Finding, examples, plural
-from detkit.tables import Annotations, Categories, Dataset, freeze
+from detkit.ragged import fresh_ids
+from detkit.tables import Annotations, Categories, Dataset, freeze, id_array
 
 __all__ = ["Hierarchy", "expand", "read_hierarchy"]
 
@@ -147,14 +148,10 @@ def _boxes(rows: Annotations, above: Sequence[tuple[int, ...]]) -> Annotations:
 
 
 def _new_ids(ids: NDArray[Any], is_copy: NDArray[np.bool_]) -> NDArray[Any]:
-    out = ids.copy()
-    if ids.dtype == object:
-        used = {i for i in ids.tolist() if isinstance(i, int)}
-        start = max(used, default=0) + 1
-    else:
-        start = int(ids.max()) + 1
-    out[is_copy] = np.arange(start, start + int(is_copy.sum()))
-    return freeze(out)
+    out, places = ids.tolist(), np.flatnonzero(is_copy).tolist()
+    for place, fresh in zip(places, fresh_ids([None] * len(places), out), strict=True):
+        out[place] = fresh
+    return id_array(out)
 
 
 def _labels(truth: Dataset, above: Sequence[tuple[int, ...]]) -> Mapping[int, Mapping[str, Any]]:

@@ -12,8 +12,13 @@ from detkit.errors import CannotJudgeError
 from detkit.findings import Finding, examples, plural
 from detkit.tables import Dataset, Detections, Images
 
-__all__ = ["file_stem", "image_label", "match_images", "number_or_text", "unknown_images"]
+__all__ = ["file_stem", "image_label", "match_by_id", "match_images", "number_or_text", "unknown_images",
+           "unpredicted_images"]  # fmt: skip
 
+#: Share of the truth's images above which the lack of predictions looks like another split, or a run cut short.
+_MOST_UNPREDICTED = 0.5
+#: Ids of more digits are text.
+_MOST_DIGITS = 100
 _LABEL_SUFFIXES = frozenset(
     [".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm", ".heic", ".avif", ".jp2",
      ".gif", ".ppm", ".pgm", ".txt", ".xml", ".json"]
@@ -44,7 +49,7 @@ def match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], l
         return np.empty(0, np.int64), []
     attempts: list[tuple[str, NDArray[np.int64]]] = []
     named = any(predicted.file_names)
-    by_id = _by_id(truth, predicted)
+    by_id = match_by_id(truth, predicted)
     if truth.has_own_ids and predicted.has_own_ids:
         attempts.append(("image id", by_id))
     if named:
@@ -76,7 +81,17 @@ def match_images(truth: Images, predicted: Images) -> tuple[NDArray[np.int64], l
     return found, findings
 
 
-def _by_id(truth: Images, predicted: Images) -> NDArray[np.int64]:
+def match_by_id(truth: Images, predicted: Images) -> NDArray[np.int64]:
+    """Truth position of the image of the same id, -1 for none; `"123"` is 123.
+
+    Parameters
+    ----------
+    truth, predicted : Images
+
+    Returns
+    -------
+    (I,) int64
+    """
     if truth.ids.dtype != object and predicted.ids.dtype != object:
         order = np.argsort(truth.ids, kind="stable")
         at = np.searchsorted(truth.ids, predicted.ids, sorter=order)
@@ -88,8 +103,10 @@ def _by_id(truth: Images, predicted: Images) -> NDArray[np.int64]:
 
 
 def number_or_text(value: Any) -> Any:
-    """`"123"` and 123 are one id; `"0123"` is text."""
-    return int(value) if isinstance(value, str) and value.isdecimal() and str(int(value)) == value else value
+    """`"123"` and 123 are one id; `"0123"` is text, and so is what no number is as long as."""
+    if not isinstance(value, str) or len(value) > _MOST_DIGITS or not value.isdecimal():
+        return value
+    return int(value) if str(int(value)) == value else value
 
 
 def _by_name(truth: Images, names: Any) -> NDArray[np.int64]:
@@ -157,10 +174,8 @@ def unknown_images(
         return _image_shift(truth.images, predicted, image_of)
     if not len(truth.images):
         raise CannotJudgeError("the truth has no images: there is nothing to compare with")
-    rows = int(np.isin(detections.image_index, unknown).sum())
-    labels = [image_label(predicted, int(i)) for i in unknown]
     if len(unknown) == len(predicted):
-        known = [image_label(truth.images, i) for i in range(min(3, len(truth.images)))]
+        labels, known = (_first_labels(images, np.arange(len(images))) for images in (predicted, truth.images))
         raise CannotJudgeError(
             f"no prediction meets the truth: {plural(len(unknown), 'predicted image')} ({examples(labels)}), "
             f"none of them among the truth's {len(truth.images)} ({examples(known)})",
@@ -175,13 +190,41 @@ def unknown_images(
             where = f"{plural(count, 'prediction')} on {plural(len(in_splits), 'image')} not asked for"
             findings.append(Finding("DK108", f"not scored: {where} (`--split all` scores every image)", count=count))
         unknown = np.setdiff1d(unknown, in_splits)
-        rows = int(np.isin(detections.image_index, unknown).sum())
-        labels = [image_label(predicted, int(i)) for i in unknown]
     if len(unknown):
+        rows = int(np.isin(detections.image_index, unknown).sum())
+        labels = _first_labels(predicted, unknown)
         where = f"{plural(rows, 'prediction')} on {plural(len(unknown), 'image')} outside the truth"
         message = f"not scored: {where} ({examples(labels)})"
         findings.append(Finding("DK701", message, image=labels[0], count=rows))
     return findings
+
+
+def unpredicted_images(images: Images, predicted: NDArray[np.bool_]) -> list[Finding]:
+    """A finding that counts the images without predictions; a warning where they are more than half of all.
+
+    Parameters
+    ----------
+    images : Images
+        Of the truth.
+    predicted : (I,) bool
+
+    Returns
+    -------
+    list of Finding
+    """
+    missing = np.flatnonzero(~predicted)
+    if not len(missing):
+        return []
+    first = image_label(images, int(missing[0]))
+    message = f"{len(missing)} of {len(images)} truth images have no predictions (first: `{first}`)"
+    if len(missing) <= _MOST_UNPREDICTED * len(images):
+        return [Finding("DK705", message, count=len(missing))]
+    return [Finding("DK713", f"{message}: are these all predictions, and of this split?", count=len(missing))]
+
+
+def _first_labels(images: Images, positions: NDArray[np.int64]) -> list[str]:
+    """As many as `examples` shows, and one more where there are more."""
+    return [image_label(images, i) for i in positions[:4].tolist()]
 
 
 def _why_none_meet(truth: Images, predicted: Images) -> str:

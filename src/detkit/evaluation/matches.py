@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.evaluation.averaging import curve
+from detkit.evaluation.cells import class_names
+from detkit.evaluation.images import image_label
 from detkit.evaluation.result import Evaluation
+from detkit.evaluation.schemas import MATCHES
 from detkit.kernels.match import FALSE, IGNORED, TRUE
 
 __all__ = ["Partners", "accumulation_table", "compact", "match_table", "partners_of"]
@@ -135,9 +139,6 @@ def accumulation_table(result: Evaluation, category: str) -> list[dict[str, Any]
     list of dict
         `image`, `confidence`, `iou`, `outcome`, `acc_tp`, `acc_fp`, `precision`, `recall`.
     """
-    from detkit.evaluation.averaging import curve
-    from detkit.evaluation.cells import class_names
-
     layout, t = result.scored.layout, result.protocol.reference_threshold
     names = [name for _, name in class_names(result.truth.categories, layout)]
     k = names.index(category)
@@ -148,8 +149,7 @@ def accumulation_table(result: Evaluation, category: str) -> list[dict[str, Any]
     images, score = result.truth.images, result.detections.score
     return [
         {
-            "image": images.file_names[result.detections.image_index[row]]
-            or str(images.ids[result.detections.image_index[row]]),
+            "image": image_label(images, int(result.detections.image_index[row])),
             "confidence": float(score[row]),
             "iou": float(matched.iou[order[n]]),
             "outcome": _OUTCOMES[int(outcome[n])],
@@ -172,20 +172,22 @@ def compact(result: Evaluation) -> dict[str, NDArray[Any]]:
     Returns
     -------
     dict of str to array
-        `meta` (JSON: schema, protocol, inputs, classes, groups of classes, image ids), and per detection in layout
-        order `dt_image`, `dt_class` (places in the sorted ids), `dt_score`, `dt_rank`, `dt_iou`, `outcome` (A, T, D)
-        uint8; per truth `gt_image`, `gt_class`, `gt_ignored` (A, G).
+        `meta` (JSON: schema, protocol, inputs, classes, groups of classes, image ids, file names), and per detection
+        in layout order `dt_image`, `dt_class` (places in the sorted ids), `dt_score`, `dt_rank`, `dt_iou`, `outcome`
+        (A, T, D) uint8; per truth `gt_image`, `gt_class`, `gt_ignored` (A, G).
     """
     layout, scored = result.scored.layout, result.scored
     plain = result.to_dict()
+    names = [result.truth.images.file_names[i] for i in layout.images.tolist()]
     meta = {
-        "schema": "detkit.matches/1",
+        "schema": MATCHES,
         "detkit": plain["detkit"],
         "protocol": plain["protocol"],
         "inputs": plain["inputs"],
         "categories": [[row.category_id, row.name] for row in result.per_class],
         "groups": {name: list(places) for name, places in scored.groups.items()},
         "image_ids": result.truth.images.ids[layout.images].tolist(),
+        "file_names": names if any(names) else None,
     }
     place = np.empty(len(layout.images), np.int64)
     place[layout.images] = np.arange(len(layout.images))

@@ -18,10 +18,10 @@ from detkit.evaluation import protocols
 from detkit.evaluation.matches import compact
 from detkit.evaluation.protocols import UNLIMITED, AreaRange, Protocol
 from detkit.evaluation.result import Evaluation
+from detkit.evaluation.schemas import MATCHES
 
-__all__ = ["Outcomes", "outcomes_of", "require_same_truth", "saved_outcomes"]
+__all__ = ["Outcomes", "outcomes_of", "require_same_truth", "saved_outcomes", "stated_protocol"]
 
-_SCHEMA = "detkit.matches/1"
 _COLUMNS = ("dt_image", "dt_class", "dt_score", "dt_rank", "outcome", "gt_image", "gt_class", "gt_ignored")
 
 
@@ -136,13 +136,13 @@ def saved_outcomes(arrays: Mapping[str, NDArray[Any]], protocol: Mapping[str, An
             f"the matches hold no `{lacking[0]}`", hint="write them with `detkit eval --save-matches`"
         )
     meta = json.loads(arrays["meta"].tobytes())
-    if meta.get("schema") != _SCHEMA:
-        raise CannotJudgeError(f"the matches are of schema `{meta.get('schema')}`, expected `{_SCHEMA}`")
+    if meta.get("schema") != MATCHES:
+        raise CannotJudgeError(f"the matches are of schema `{meta.get('schema')}`, expected `{MATCHES}`")
     if json.dumps(meta["protocol"], sort_keys=True) != json.dumps(protocol, sort_keys=True):
         raise CannotJudgeError("the matches were saved under other protocol settings than the result states")
     classes = tuple((identifier, name) for identifier, name in meta["categories"])
     return Outcomes(
-        _protocol(protocol),
+        stated_protocol(protocol),
         tuple(meta["image_ids"]),
         classes,
         **{name: arrays[name] for name in _COLUMNS},
@@ -150,8 +150,23 @@ def saved_outcomes(arrays: Mapping[str, NDArray[Any]], protocol: Mapping[str, An
     )
 
 
-def _protocol(stated: Mapping[str, Any]) -> Protocol:
-    """The protocol whose settings a result states; refused where the settings do not lead back to themselves."""
+def stated_protocol(stated: Mapping[str, Any]) -> Protocol:
+    """The protocol whose settings a result states.
+
+    Parameters
+    ----------
+    stated : mapping
+        From `Protocol.to_dict`.
+
+    Returns
+    -------
+    Protocol
+
+    Raises
+    ------
+    CannotJudgeError
+        A setting is missing, or the settings do not lead back to themselves.
+    """
     found: Protocol | None = None
     try:
         found = replace(

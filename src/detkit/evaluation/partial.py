@@ -14,19 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.errors import CannotJudgeError
 from detkit.evaluation.cells import class_names, order_of_ids
 from detkit.evaluation.dropped import dropped_findings
 from detkit.evaluation.engine import Scored, score
-from detkit.evaluation.federated import as_read, unused_labels
-from detkit.evaluation.images import _by_id, match_images
+from detkit.evaluation.federated import unused_labels
+from detkit.evaluation.images import match_by_id, match_images
 from detkit.evaluation.misread import row_counts
 from detkit.evaluation.oriented import oriented_findings
 from detkit.evaluation.protocols import Protocol
-from detkit.evaluation.quirks import as_reference_reads, reference_findings
+from detkit.evaluation.quirks import reference_findings
+from detkit.evaluation.reading import ignored_truths, read_truth
 from detkit.evaluation.result import count_bands, count_operating_points
-from detkit.evaluation.scoring import _counted_keypoints, _fitting, _ignored
-from detkit.evaluation.shift import _candidates, _reduced
+from detkit.evaluation.shift import at_reference, may_be_shifted, moved_classes
 from detkit.findings import Finding
 from detkit.kernels.match import IGNORED, TRUE
 from detkit.tables import Dataset, Detections, Images, freeze
@@ -213,7 +212,7 @@ def match_own_images(truth: Images, predicted: Images) -> NDArray[np.int64]:
     (P,) int64
     """
     if truth.has_own_ids and predicted.has_own_ids and truth.ids.dtype != object and predicted.ids.dtype != object:
-        found = _by_id(truth, predicted)
+        found = match_by_id(truth, predicted)
         if (found >= 0).all() and all(
             name in ("", truth.file_names[i]) for name, i in zip(predicted.file_names, found.tolist(), strict=True)
         ):
@@ -241,20 +240,15 @@ def judge_truth(truth: Dataset, protocol: Protocol, *, jobs: int | None = None) 
     CannotJudgeError
         The truth holds no image.
     """
-    if not len(truth.images):
-        raise CannotJudgeError("the truth has no images: there is nothing to score")
+    read, protocol = read_truth(truth, protocol)
     findings = {
         "truth": truth.findings,
         "reference": tuple(reference_findings(truth, protocol)),
         "oriented": tuple(oriented_findings(truth, no_detections(truth), protocol)),
         "labels": (*unused_labels(truth, protocol), *dropped_findings(truth, protocol)),
     }
-    read = as_read(_counted_keypoints(truth, protocol), protocol)
-    if protocol.strict_parity:
-        read = as_reference_reads(read)
-    protocol = _fitting(protocol, read)
     scored = score(read, _like_predictions(read, protocol), protocol, jobs=jobs)
-    findings["ignored"] = tuple(_ignored(read))
+    findings["ignored"] = tuple(ignored_truths(read))
     place = np.empty(len(read.images), np.int64)
     place[order_of_ids(read.images.ids)] = np.arange(len(place))
     return Judged(truth, read, protocol, scored, place, findings)
@@ -316,7 +310,7 @@ def score_part(judged: Judged, own: Own, *, jobs: int | None = None, looks: bool
         "image_of": own.image_of,
     }
     names: list[str] = []
-    if looks and own.by_number and _may_be_shifted(judged):
+    if looks and own.by_number and may_be_shifted(judged.truth, judged.protocol):
         for name, columns in _looks(judged, truth, detections, place, jobs):
             arrays |= columns.to_arrays(f"look{len(names)}.")
             names.append(name)
@@ -347,19 +341,14 @@ def no_rows(truth: Dataset) -> Dataset:
     return truth.take_rows(np.zeros(0, np.int64))
 
 
-def _may_be_shifted(judged: Judged) -> bool:
-    protocol = judged.protocol
-    return protocol.class_wise and protocol.iou_type == "bbox" and len(judged.truth.categories) > 1
-
-
 def _looks(
     judged: Judged, truth: Dataset, detections: Detections, place: NDArray[np.int64], jobs: int | None
 ) -> Iterator[tuple[str, Columns]]:
     """The same detections without regard to class, and with every class moved: see `detkit.evaluation.shift`."""
-    reduced = _reduced(judged.protocol)
+    reduced = at_reference(judged.protocol)
     agnostic = replace(reduced, class_wise=False)
     yield AGNOSTIC, Columns.of(score(truth, detections, agnostic, jobs=jobs), detections, place)
-    for what, moved in _candidates(truth, detections):
+    for what, moved in moved_classes(truth, detections):
         yield what, Columns.of(score(truth, moved, reduced, jobs=jobs), moved, place)
 
 

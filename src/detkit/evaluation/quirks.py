@@ -11,7 +11,7 @@ import numpy as np
 
 from detkit.evaluation.cells import order_of_ids
 from detkit.evaluation.protocols import Protocol
-from detkit.findings import Finding
+from detkit.findings import Finding, plural
 from detkit.tables import Dataset, freeze
 
 __all__ = ["as_reference_reads", "reference_findings", "unheeded_ignores"]
@@ -37,13 +37,15 @@ def reference_findings(truth: Dataset, protocol: Protocol) -> list[Finding]:
     ids = truth.annotations.ids
     zero = int(np.count_nonzero(ids == 0))
     if zero:
-        message = f"{zero} truth has annotation id 0, which pycocotools takes for unmatched: {tail}"
+        counted = plural(zero, "truth has", "truths have")
+        message = f"{counted} annotation id 0, which pycocotools takes for unmatched: {tail}"
         findings.append(Finding("DK706", message, annotation=0, count=zero))
     ordered = np.sort(ids, kind="stable") if ids.dtype != object else ids
     distinct = int(np.count_nonzero(np.diff(ordered))) + 1 if ids.dtype != object else len(set(ids.tolist()))
     if distinct < len(ids):
         repeated = len(ids) - distinct
-        message = f"{repeated} annotation ids repeat, of which pycocotools keeps the last: {tail}"
+        counted = plural(repeated, "annotation id repeats", "annotation ids repeat")
+        message = f"{counted}, of which pycocotools keeps the last: {tail}"
         findings.append(Finding("DK706", message, count=repeated))
     wanted = {row.named_cap for row in protocol.metrics if row.named_cap is not None}
     missing = wanted - set(protocol.max_detections)

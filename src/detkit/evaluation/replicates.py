@@ -15,6 +15,7 @@ from detkit.errors import UsageError
 from detkit.evaluation import averaging
 from detkit.evaluation.outcomes import Outcomes
 from detkit.evaluation.protocols import Metric, Protocol
+from detkit.evaluation.result import place_of
 from detkit.kernels.bootstrap import EVENT_IGNORED, EVENT_TIED, EVENT_TRUE, Stream, weighted_averages, weighted_counts
 from detkit.kernels.match import FALSE, IGNORED, TRUE
 
@@ -206,23 +207,12 @@ class _Place:
 
 
 def _place(row: Metric, outcomes: Outcomes) -> _Place | None:
-    """Where `metric_value` reads a row off; None where the row is undefined under these settings."""
-    protocol = outcomes.protocol
-    areas, caps = [a.name for a in protocol.area_ranges], protocol.max_detections
-    if row.statistic in ("P", "R") or row.area not in areas or row.cap >= len(caps):
+    """Where a row is read off; None where it is undefined under these settings, or does not come from outcomes."""
+    place = place_of(row, outcomes.protocol)
+    if place is None or row.statistic in ("P", "R"):
         return None
-    cap = row.cap % len(caps)
-    if protocol.strict_parity and row.named_cap is not None:
-        if row.named_cap not in caps:
-            return None
-        cap = caps.index(row.named_cap)
-    elif protocol.strict_parity and row.parity_cap is not None and row.parity_cap < len(caps):
-        cap = row.parity_cap
-    if row.iou is not None and row.iou not in protocol.iou_thresholds:
-        return None
-    threshold = None if row.iou is None else protocol.iou_thresholds.index(row.iou)
     classes = None if row.group is None else outcomes.groups.get(row.group, ())
-    return _Place(areas.index(row.area), cap, threshold, row.statistic == "AP", classes)
+    return _Place(*place, row.statistic == "AP", classes)
 
 
 def _recall_points(protocol: Protocol) -> Array:

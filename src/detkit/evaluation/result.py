@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from detkit._version import __version__
 from detkit.evaluation.cells import class_names
 from detkit.evaluation.engine import Scored
 from detkit.evaluation.protocols import UNLIMITED, Metric, Protocol
+from detkit.evaluation.schemas import RESULT
 from detkit.findings import Finding
 from detkit.kernels.match import FALSE, TRUE
 from detkit.tables import Dataset, Detections, Source
 
-__all__ = ["BANDS", "Band", "ClassResult", "Coverage", "Evaluation", "OperatingPoints", "metric_rows", "metric_value"]
+__all__ = ["BANDS", "Band", "ClassResult", "Coverage", "Evaluation", "OperatingPoints", "bands_of", "class_metric",
+           "metric_rows", "metric_value", "place_of"]  # fmt: skip
 
 #: Overlap bands of the matched detections: name, lower end (inclusive).
 BANDS = (("satisfactory", 0.5), ("good", 0.7), ("best", 0.9))
@@ -115,6 +118,8 @@ class Evaluation:
     counts : mapping of str to int
         Rows that were not scored, by reason.
     truth_source, detections_source : Source, optional
+    request : mapping, optional
+        Plain values of what was asked for beyond the protocol: how files were read, what was left out.
     matches : mapping, optional
         Path and hash of the saved matches.
     analyses : mapping of str to mapping
@@ -138,6 +143,7 @@ class Evaluation:
     counts: Mapping[str, int] = field(default_factory=dict)
     truth_source: Source | None = None
     detections_source: Source | None = None
+    request: Mapping[str, Any] | None = None
     matches: Mapping[str, str] | None = None
     analyses: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     intervals: Mapping[str, Any] | None = None
@@ -161,9 +167,10 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, schema `detkit.evaluation/1`."""
         return {
-            "schema": "detkit.evaluation/1",
+            "schema": RESULT,
             "detkit": __version__,
             "protocol": self.protocol.to_dict(),
+            **({"request": dict(self.request)} if self.request is not None else {}),
             "inputs": {
                 "ground_truth": {
                     **_source(self.truth_source),
@@ -243,25 +250,17 @@ def metric_value(row: Metric, protocol: Protocol, scored: Scored, classes: Seque
     -------
     float or None
     """
-    areas = [a.name for a in protocol.area_ranges]
-    if row.area not in areas or row.cap >= len(protocol.max_detections):
+    place = place_of(row, protocol)
+    if place is None:
         return None
-    cap = row.cap
-    if protocol.strict_parity and row.named_cap is not None:
-        if row.named_cap not in protocol.max_detections:
-            return None
-        cap = protocol.max_detections.index(row.named_cap)
-    elif protocol.strict_parity and row.parity_cap is not None and row.parity_cap < len(protocol.max_detections):
-        cap = row.parity_cap
+    area, cap, threshold = place
     if row.statistic in ("P", "R"):
-        return _at_operating_point(row, protocol, scored, classes)
-    values = scored.precision if row.statistic == "AP" else scored.recall
-    values = values[..., areas.index(row.area), cap]
-    if row.iou is not None:
-        if row.iou not in protocol.iou_thresholds:
+        if scored.operating is None:
             return None
-        at = protocol.iou_thresholds.index(row.iou)
-        values = values[at : at + 1]
+        values = scored.operating["PR".index(row.statistic)]
+    else:
+        values = (scored.precision if row.statistic == "AP" else scored.recall)[..., area, cap]
+        values = values if threshold is None else values[threshold : threshold + 1]
     if row.group is not None:
         members = scored.groups.get(row.group, ())
         classes = [k for k in members if classes is None or k in classes]
@@ -271,14 +270,34 @@ def metric_value(row: Metric, protocol: Protocol, scored: Scored, classes: Seque
     return float(np.mean(defined)) if len(defined) else None
 
 
-def _at_operating_point(row: Metric, protocol: Protocol, scored: Scored, classes: Sequence[int] | None) -> float | None:
-    """Mean of the classes' precision or recall at the protocol's operating point."""
-    if scored.operating is None or row.iou not in protocol.iou_thresholds:
+def place_of(row: Metric, protocol: Protocol) -> tuple[int, int, int | None] | None:
+    """Where a row is read off: positions of its area range, its cap, and its overlap threshold (None: all of them).
+
+    Under `strict_parity` the cap is the one that the reference looks up, by name or by place.
+
+    Parameters
+    ----------
+    row : Metric
+    protocol : Protocol
+
+    Returns
+    -------
+    (int, int, int or None), optional
+        None where the protocol's present settings have no such area range, cap or threshold.
+    """
+    areas, caps = [a.name for a in protocol.area_ranges], protocol.max_detections
+    if row.area not in areas or row.cap >= len(caps):
         return None
-    values = scored.operating["PR".index(row.statistic)]
-    values = values if classes is None else values[list(classes)]
-    defined = values[values > -1]
-    return float(np.mean(defined)) if len(defined) else None
+    if row.iou is not None and row.iou not in protocol.iou_thresholds:
+        return None
+    cap = row.cap % len(caps)
+    if protocol.strict_parity and row.named_cap is not None:
+        if row.named_cap not in caps:
+            return None
+        cap = caps.index(row.named_cap)
+    elif protocol.strict_parity and row.parity_cap is not None and row.parity_cap < len(caps):
+        cap = row.parity_cap
+    return areas.index(row.area), cap, None if row.iou is None else protocol.iou_thresholds.index(row.iou)
 
 
 def summarize_classes(protocol: Protocol, scored: Scored, truth: Dataset) -> tuple[ClassResult, ...]:
@@ -289,15 +308,15 @@ def summarize_classes(protocol: Protocol, scored: Scored, truth: Dataset) -> tup
     layout = scored.layout
     found = []
     for k, (category_id, name) in enumerate(class_names(truth.categories, layout)):
-        metrics = {_class_metric(row.name): metric_value(row, protocol, scored, [k]) for row in [*rows, recall]}
+        metrics = {class_metric(row): metric_value(row, protocol, scored, [k]) for row in [*rows, recall]}
         place = layout.detections_of(k)
         found.append(ClassResult(category_id, name, metrics, int(scored.truths[k, 0]), int(place.stop - place.start)))
     return tuple(found)
 
 
-def _class_metric(name: str) -> str:
-    """A class has no mean over classes: its own mAP is its AP."""
-    return "AP" if name == "mAP" else name
+def class_metric(row: Metric) -> str:
+    """Name of a metric among those of a class, which has no mean over classes: its own mAP is its AP."""
+    return "AP" if row.name == "mAP" else row.name
 
 
 def count_bands(protocol: Protocol, scored: Scored) -> tuple[Band, ...]:
@@ -305,23 +324,27 @@ def count_bands(protocol: Protocol, scored: Scored) -> tuple[Band, ...]:
     t = protocol.reference_threshold
     hits = [m.iou[m.outcome[0, t] == TRUE] for m in scored.matched]
     iou = np.concatenate(hits) if hits else np.empty(0)
-    edges = [low for _, low in BANDS] + [float("inf")]
-    return tuple(
-        Band(name, low, 1.0 if high == float("inf") else high, int(np.count_nonzero((iou >= low) & (iou < high))))
-        for (name, low), high in zip(BANDS, edges[1:], strict=True)
-    )
+    reached = [*(int(np.count_nonzero(iou >= low)) for _, low in BANDS), 0]
+    return bands_of([here - above for here, above in pairwise(reached)])
+
+
+def bands_of(counts: Sequence[int]) -> tuple[Band, ...]:
+    """The overlap bands with these counts; the last one holds an overlap of 1, too."""
+    ends = [low for _, low in BANDS[1:]] + [1.0]
+    return tuple(Band(*band, end, count) for band, end, count in zip(BANDS, ends, counts, strict=True))
 
 
 def count_operating_points(protocol: Protocol, scored: Scored, detections: Detections) -> OperatingPoints:
     """True and false positives over all classes above each of 101 score thresholds."""
     t = protocol.reference_threshold
     score = detections.score[scored.layout.dt_row]
-    outcome = np.concatenate([m.outcome[0, t] for m in scored.matched]) if scored.matched else np.empty(0, np.uint8)
     grid = np.arange(101) / 100
-    counts = []
-    for wanted in (TRUE, FALSE):
-        ascending = np.sort(score[outcome == wanted])
-        counts.append(len(ascending) - np.searchsorted(ascending, grid, side="left"))
+    counts = np.zeros((2, len(grid)), np.int64)
+    for k, (matched, order) in enumerate(zip(scored.matched, scored.order, strict=True)):
+        above = np.searchsorted(-score[scored.layout.detections_of(k)][order], -grid, side="right")
+        outcome = matched.outcome[0, t][order]
+        for count, wanted in zip(counts, (TRUE, FALSE), strict=True):
+            count += np.append(0, np.cumsum(outcome == wanted))[above]
     truths = int(scored.truths[:, 0].sum()) if len(scored.truths) else 0
     return OperatingPoints(protocol.iou_thresholds[t], grid, counts[0], counts[1], truths)
 

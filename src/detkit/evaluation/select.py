@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detkit.errors import UsageError
 from detkit.evaluation.align import Aligned
@@ -24,7 +26,7 @@ def find_classes(categories: Categories, wanted: Sequence[str]) -> list[int]:
     ----------
     categories : Categories
     wanted : sequence of str
-        Names, or ids as text where the source has ids.
+        Names (all classes that have one), or ids as text where the source has ids.
 
     Returns
     -------
@@ -36,22 +38,24 @@ def find_classes(categories: Categories, wanted: Sequence[str]) -> list[int]:
     UsageError
         One is unknown; the message lists the nearest names.
     """
-    places = []
+    places: set[int] = set()
+    ids = {str(i): k for k, i in enumerate(categories.ids.tolist())} if categories.has_own_ids else {}
     for want in wanted:
         if want in categories.names:
-            places.append(categories.names.index(want))
+            places |= {k for k, name in enumerate(categories.names) if name == want}
             continue
-        ids = [str(i) for i in categories.ids.tolist()]
-        if categories.has_own_ids and want in ids:
-            places.append(ids.index(want))
+        if want in ids:
+            places.add(ids[want])
             continue
         near = get_close_matches(want, categories.names, n=5, cutoff=0.4) or list(categories.names[:5])
         raise UsageError(f"unknown class `{want}`", hint=f"near it: {examples(near, 5)}")
-    return sorted(set(places))
+    return sorted(places)
 
 
-def find_images(truth: Dataset, wanted: Sequence[str]) -> np.ndarray:
-    """Positions of the images with these ids, file names or stems, in table order.
+def find_images(truth: Dataset, wanted: Sequence[str]) -> NDArray[np.int64]:
+    """Positions of the images with these file names, ids, or file names without folder and suffix, in table order.
+
+    What is several of these to different images is the first of them.
 
     Parameters
     ----------
@@ -65,16 +69,24 @@ def find_images(truth: Dataset, wanted: Sequence[str]) -> np.ndarray:
     Raises
     ------
     UsageError
-        One is unknown.
+        One is unknown, or the name of several images.
     """
-    keys: dict[str, int] = {}
-    for n, (i, name) in enumerate(zip(truth.images.ids.tolist(), truth.images.file_names, strict=True)):
-        for key in (file_stem(name), name, str(i)) if truth.images.has_own_ids else (file_stem(name), name):
-            keys[key] = n
-    unknown = [w for w in wanted if w not in keys]
+    names = truth.images.file_names
+    ids = [str(i) for i in truth.images.ids.tolist()] if truth.images.has_own_ids else []
+    keys: dict[str, list[int]] = {}
+    for texts in (names, ids, [file_stem(name) for name in names]):
+        found: dict[str, list[int]] = defaultdict(list)
+        for n, text in enumerate(texts):
+            if text not in keys:
+                found[text].append(n)
+        keys |= found
+    unknown = [w for w in wanted if not w or w not in keys]
     if unknown:
         raise UsageError(f"{len(unknown)} of the images asked for are not in the truth: {examples(unknown)}")
-    return np.array(sorted({keys[w] for w in wanted}), dtype=np.int64)
+    for want in wanted:
+        if len(keys[want]) > 1:
+            raise UsageError(f"`{want}` names several images: {examples([names[n] for n in keys[want]])}")
+    return np.array(sorted({keys[want][0] for want in wanted}), dtype=np.int64)
 
 
 def keep_classes(aligned: Aligned, places: Sequence[int]) -> Aligned:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.errors import CannotJudgeError
 from detkit.evaluation.engine import score
 from detkit.evaluation.protocols import Metric, Protocol
-from detkit.evaluation.result import metric_value
+from detkit.evaluation.result import Evaluation, metric_value
+from detkit.findings import Finding
 from detkit.tables import Dataset, Detections, freeze
 
-if TYPE_CHECKING:
-    from detkit.evaluation.result import Evaluation
+__all__ = [
+    "ClassMismatch",
+    "at_reference",
+    "class_mismatch",
+    "may_be_shifted",
+    "mismatch_findings",
+    "mismatch_of",
+    "moved_classes",
+    "suspicious_ap",
+]
 
-__all__ = ["ClassMismatch", "class_mismatch", "suspicious_ap"]
-
-_SUSPICIOUS = 0.3
-_FACTOR = 2.0
+#: Class numbers are looked at where AP is below the first; an AP this many times as high counts as better, from the
+#: last on.
+_SUSPICIOUS, _FACTOR, _LEAST = 0.3, 2.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -74,24 +83,92 @@ def class_mismatch(result: Evaluation) -> ClassMismatch | None:
     -------
     ClassMismatch or None
     """
-    truth, detections, protocol = result.truth, result.detections, result.protocol
-    if protocol.iou_type != "bbox" or len(truth.categories) < 2 or not len(detections):
+    truth, detections = result.truth, result.detections
+    if not may_be_shifted(truth, result.protocol) or not len(detections):
         return None
-    here = suspicious_ap(result)
+    protocol = at_reference(result.protocol)
+    agnostic = replace(protocol, class_wise=False)
+    return mismatch_of(
+        suspicious_ap(result),
+        lambda: _ap(truth, detections, agnostic),
+        ((what, _ap(truth, moved, protocol)) for what, moved in moved_classes(truth, detections)),
+    )
+
+
+def mismatch_of(
+    here: float | None, agnostic: Callable[[], float | None], moved: Iterable[tuple[str, float | None]]
+) -> ClassMismatch | None:
+    """What the APs say of class numbers, by the rule of `class_mismatch`.
+
+    Parameters
+    ----------
+    here : float, optional
+        From `suspicious_ap`: None looks no further.
+    agnostic : callable
+        Gives AP without regard to class, asked for only where it is needed.
+    moved : iterable of (str, float or None)
+        How class numbers are moved, and AP then; read as far as it takes.
+
+    Returns
+    -------
+    ClassMismatch or None
+    """
     if here is None:
         return None
-    protocol = _reduced(protocol)
-    agnostic = _ap(truth, detections, replace(protocol, class_wise=False))
-    if agnostic is None or agnostic < max(_FACTOR * here, 0.05):
+    overall = agnostic()
+    if overall is None or overall < max(_FACTOR * here, _LEAST):
         return None
-    for what, moved in _candidates(truth, detections):
-        there = _ap(truth, moved, protocol)
-        if there is not None and there >= max(_FACTOR * here, agnostic / 2):
-            return ClassMismatch(here, agnostic, f"{there:.3f} with {what}")
-    return ClassMismatch(here, agnostic, None)
+    for what, there in moved:
+        if there is not None and there >= max(_FACTOR * here, overall / 2):
+            return ClassMismatch(here, overall, f"{there:.3f} with {what}")
+    return ClassMismatch(here, overall, None)
 
 
-def _reduced(protocol: Protocol) -> Protocol:
+def mismatch_findings(mismatch: ClassMismatch | None, *, by_id: bool) -> list[Finding]:
+    """A shift of class ids as a finding `DK703`; class numbers in another order than the truth's are not judged at all.
+
+    Parameters
+    ----------
+    mismatch : ClassMismatch, optional
+    by_id : bool
+        Whether classes met by ids of both sides; else by their place in the truth's list.
+
+    Returns
+    -------
+    list of Finding
+
+    Raises
+    ------
+    CannotJudgeError
+        Places do not follow the truth's list.
+    """
+    if mismatch is None or (by_id and mismatch.shift is None):
+        return []
+    if not by_id:
+        raise CannotJudgeError(
+            f"class numbers without names do not seem to follow the truth's class list: {mismatch}",
+            hint="name the classes of the predictions with `--names FILE`",
+        )
+    return [Finding("DK703", f"class ids look shifted: {mismatch}")]
+
+
+def may_be_shifted(truth: Dataset, protocol: Protocol) -> bool:
+    """Whether class numbers can be looked at: several classes, told apart, and boxes.
+
+    Parameters
+    ----------
+    truth : Dataset
+    protocol : Protocol
+
+    Returns
+    -------
+    bool
+    """
+    return protocol.class_wise and protocol.iou_type == "bbox" and len(truth.categories) > 1
+
+
+def at_reference(protocol: Protocol) -> Protocol:
+    """The protocol at its reference overlap and over all areas alone: what class numbers are looked at with."""
     t = protocol.iou_thresholds[protocol.reference_threshold]
     return replace(protocol, iou_thresholds=(t,), area_ranges=protocol.area_ranges[:1])
 
@@ -100,8 +177,20 @@ def _ap(truth: Dataset, detections: Detections, protocol: Protocol) -> float | N
     return metric_value(Metric("AP", "AP"), protocol, score(truth, detections, protocol))
 
 
-def _candidates(truth: Dataset, detections: Detections) -> list[tuple[str, Detections]]:
-    """The detections with every class moved, by id and by position."""
+def moved_classes(truth: Dataset, detections: Detections) -> Iterator[tuple[str, Detections]]:
+    """The detections with every class moved, by id and by position.
+
+    Parameters
+    ----------
+    truth : Dataset
+    detections : Detections
+        Aligned to the truth.
+
+    Yields
+    ------
+    str, Detections
+        How they are moved, and the rows whose class is one of the truth's then.
+    """
     ids = truth.categories.ids
     count = len(ids)
     tables: list[tuple[str, NDArray[np.int64]]] = []
@@ -113,9 +202,7 @@ def _candidates(truth: Dataset, detections: Detections) -> list[tuple[str, Detec
             if not np.array_equal(ids, np.arange(first, first + count)):
                 positions = np.where((ids >= first) & (ids < first + count), ids - first, -1)
                 tables.append((f"class ids read as positions from {first}", positions))
-    out = []
     for what, table in tables:
         moved = table[detections.category_index]
         kept = detections.take(moved >= 0)
-        out.append((what, replace(kept, category_index=freeze(moved[moved >= 0], np.int64))))
-    return out
+        yield what, replace(kept, category_index=freeze(moved[moved >= 0], np.int64))

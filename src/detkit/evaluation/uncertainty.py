@@ -22,17 +22,21 @@ from detkit.errors import CannotJudgeError, UsageError
 from detkit.evaluation.outcomes import Outcomes, outcomes_of
 from detkit.evaluation.protocols import Metric, Protocol
 from detkit.evaluation.replicates import Resampler, bootstrap_draw, permutation_draw, repeat
-from detkit.evaluation.result import Evaluation, metric_rows
+from detkit.evaluation.result import Evaluation, class_metric, metric_rows
 from detkit.findings import plural
 
 __all__ = [
+    "TIE",
     "ClassIntervals",
     "Interval",
     "Intervals",
     "Resampling",
+    "as_interval",
     "bootstrap",
     "class_rows",
+    "group_places",
     "intervals",
+    "outcomes_metrics",
     "p_values",
     "percentile_interval",
     "permuted_differences",
@@ -42,8 +46,8 @@ __all__ = [
 Array = NDArray[np.float64]
 #: Lower and upper end, None where no replicate defines the quantity.
 Interval = tuple[float, float] | None
-#: Sums in another order differ by this much at most; a permutation that ties with what was seen counts.
-_TIE = 1e-12
+#: Values closer than this are equal: sums in another order differ by no more.
+TIE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ def intervals(
             ClassIntervals(
                 category_id,
                 name,
-                {class_name(row): as_interval(class_ends[:, n, k]) for n, row in enumerate(of_classes)},
+                {class_metric(row): as_interval(class_ends[:, n, k]) for n, row in enumerate(of_classes)},
             )
             for k, (category_id, name) in enumerate(outcomes.classes)
         ),
@@ -291,11 +295,12 @@ def p_values(observed: Array, permuted: Array) -> Array:
     Returns
     -------
     (...) float64
-        NaN where the difference is undefined. Permutations that leave it undefined do not count.
+        NaN where the difference is undefined. Permutations that tie with what was seen count; those that leave the
+        difference undefined do not.
     """
     defined = ~np.isnan(permuted)
     with np.errstate(invalid="ignore"):
-        far = np.abs(permuted) >= np.abs(observed) - _TIE
+        far = np.abs(permuted) >= np.abs(observed) - TIE
     found = (1 + (far & defined).sum(axis=0)) / (1 + defined.sum(axis=0))
     return np.where(np.isnan(observed), np.nan, found)
 
@@ -314,16 +319,27 @@ def class_rows(protocol: Protocol, wanted: Sequence[str] | None = None) -> list[
     list of Metric
     """
     rows = [row for row in metric_rows(protocol) if row.statistic == "AP" and row.group is None]
-    return [row for row in rows if wanted is None or class_name(row) in wanted]
-
-
-def class_name(row: Metric) -> str:
-    """Name of a metric among those of a class, which has no mean over classes."""
-    return "AP" if row.name == "mAP" else row.name
+    return [row for row in rows if wanted is None or class_metric(row) in wanted]
 
 
 def group_places(result: Evaluation, groups: Sequence[Any] | None) -> NDArray[np.int64] | None:
-    """Group of each image, numbered from 0, by the image's place in the order of ids."""
+    """Group of each image, numbered from 0, by the image's place in the order of ids.
+
+    Parameters
+    ----------
+    result : Evaluation
+    groups : sequence, optional
+        Group of each image of the truth, in its order.
+
+    Returns
+    -------
+    (I,) int64, optional
+
+    Raises
+    ------
+    UsageError
+        There is not one group for each image.
+    """
     if groups is None:
         return None
     images = result.truth.images
@@ -340,7 +356,20 @@ def as_interval(ends: Array) -> Interval:
 
 
 def outcomes_metrics(outcomes: Outcomes, model: Resampler) -> tuple[Array, Array]:
-    """(rows,) and (class rows, K) metrics with every image counted once."""
+    """Metrics with every image counted once.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    model : Resampler
+        Of these outcomes.
+
+    Returns
+    -------
+    overall : (rows,) float64
+        NaN where undefined.
+    per_class : (class rows, K) float64
+    """
     once = np.ones((1, len(outcomes.images)), np.int32)
     overall, per_class = model.metrics(once, once)
     return overall[0], per_class[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from detkit.evaluation.classes import match_classes
 from detkit.evaluation.images import image_label, match_images
 from detkit.evaluation.pairs import as_dataset
 from detkit.findings import Finding, examples, plural
+from detkit.ragged import fresh_ids
 from detkit.tables import Categories, Dataset, Detections, Images, freeze, id_array
 
 __all__ = ["United", "unite"]
@@ -148,17 +148,12 @@ def _with_sizes(ours: Images, theirs: Images, image_of: NDArray[np.int64]) -> Im
 
 def _joined(ours: Images, theirs: Images, missing: NDArray[np.int64]) -> Images:
     """The images, and those of the other table that are missing among them; ids stay unique."""
-    taken: set[Any] = set(ours.ids.tolist())
-    numbers = iter(range(max((i for i in taken if isinstance(i, int)), default=0) + 1, 2**63 - 1))
-    ids = []
-    for value in theirs.ids[missing].tolist():
-        fresh = value if theirs.has_own_ids and value not in taken else next(n for n in numbers if n not in taken)
-        taken.add(fresh)
-        ids.append(fresh)
+    known = ours.ids.tolist()
+    wanted = theirs.ids[missing].tolist() if theirs.has_own_ids else [None] * len(missing)
     added = theirs.take(missing)
     extra = {**ours.extra, **{len(ours) + i: fields for i, fields in added.extra.items()}}
     return Images(
-        id_array([*ours.ids.tolist(), *ids]),
+        id_array([*known, *fresh_ids(wanted, known)]),
         (*ours.file_names, *added.file_names),
         np.concatenate([ours.sizes, added.sizes]),
         (*ours.paths, *added.paths),

@@ -7,14 +7,13 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from detkit.errors import OutputError
 from detkit.files._leftovers import aside_of, sweep, temporary_beside
-from detkit.files._missing import missing_path, unreadable
+from detkit.files._missing import is_file, missing_path, unreadable
 from detkit.files._reading import (
     each_file,
     open_regular,
@@ -31,6 +30,7 @@ __all__ = [
     "atomic_folder",
     "check_target",
     "each_file",
+    "is_file",
     "is_stream",
     "missing_path",
     "open_regular",
@@ -163,6 +163,8 @@ def atomic_file(target: str | Path, *, overwrite: bool) -> Iterator[Path]:
 @contextmanager
 def _streamed(target: Path) -> Iterator[Path]:
     """A temporary file whose bytes go to a stream when the block ends well: nothing there can be moved into place."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="detkit-") as folder:
         place = Path(folder, target.name)
         yield place

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-import secrets
 import shutil
 from functools import cache, partial
 from pathlib import Path
@@ -26,7 +25,7 @@ def temporary_beside(target: Path) -> Path:
     """
     within = _TEMPORARY.fullmatch(target.name)
     name = within[1] if within else target.name
-    return target.with_name(f".{name[:80]}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    return target.with_name(f".{name[:80]}.{_machine()}-{os.getpid()}-{os.urandom(4).hex()}.tmp")
 
 
 def aside_of(target: Path) -> Path:

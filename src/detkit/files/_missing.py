@@ -1,4 +1,4 @@
-"""Inputs that are not there: the refusal, and what lies there under nearly the same name."""
+"""Whether an input is there, the refusal where it is not, and what lies there under nearly the same name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,29 @@ from pathlib import Path
 
 from detkit.errors import InputError
 
-__all__ = ["missing_path", "unreadable"]
+__all__ = ["is_file", "missing_path", "unreadable"]
 
 #: Names of a folder that a mistyped one is compared with at most: a folder of a million images is no list to read.
 _MOST_NAMES = 5000
 #: How alike two names are, their suffixes apart: one slip in three letters is near, `train` and `val` are not.
 _LIKENESS = 0.66
+
+
+def is_file(given: object) -> bool:
+    """Whether a text that may also be a list or an expression is the name of a file; a long one is no possible name.
+
+    Parameters
+    ----------
+    given : object
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        return isinstance(given, str | Path) and Path(given).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def missing_path(path: str | Path, what: str = "file or folder", *, hint: str | None = None) -> InputError:

@@ -7,7 +7,7 @@ read-only unless the kernel writes to it, so that each kernel has one compiled s
 
 from __future__ import annotations
 
-__all__ = ["cache_folder", "warm_up"]
+__all__ = ["are_kept", "cache_folder", "warm_up"]
 
 
 def warm_up() -> dict[str, bool]:
@@ -28,3 +28,10 @@ def cache_folder() -> str:
     from detkit.kernels._warm import cache_folder as folder
 
     return folder()
+
+
+def are_kept() -> bool:
+    """Whether a process before this one kept compiled kernels; without, the first calls take seconds."""
+    from detkit.kernels import _store
+
+    return _store.folder().is_dir()

@@ -6,24 +6,31 @@ one class's accumulation table, columns) has a function of its own here.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from json import dumps  # not `import json`: this room has a module of that name
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detkit import registry
+from detkit.errors import UsageError
+from detkit.reports._columns import refuse_columns, write_columns
 from detkit.reports._gallery import DrawnBox, Gallery, Picture
+from detkit.reports._verdict import headline as verdict_line
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
     from detkit.evaluation.result import Evaluation
+    from detkit.reports._plots import write_plots
+    from detkit.reports._stats_plots import write_stats_plots
     from detkit.transforms.stats import Stats
 
 __all__ = [
+    "CLASS_RENDERINGS",
     "DrawnBox",
     "Gallery",
     "Picture",
     "names",
+    "refuse_columns",
     "render",
     "render_anchors",
     "render_bench",
@@ -45,8 +52,18 @@ __all__ = [
 ]
 
 _ROOM = "detkit.reports"
+#: What the accumulation table of a class is rendered as.
+CLASS_RENDERINGS = ("text", "json", "markdown", "csv")
 #: The renderer that leaves rows out where there are many, unless it is asked for details.
 _SHORTENED = "text"
+
+
+def __getattr__(name: str) -> Any:
+    """The writers of plots, from the modules they live in: few commands draw."""
+    home = {"write_plots": "_plots", "write_stats_plots": "_stats_plots"}.get(name)
+    if home is None:
+        raise AttributeError(f"module 'detkit.reports' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"detkit.reports.{home}"), name)
 
 
 def names() -> tuple[str, ...]:
@@ -112,26 +129,31 @@ def render_page(
 
 
 def render_class(result: Evaluation, category: str, format: str = "text") -> str:
-    """The textbook accumulation table of one class as text, json, markdown or csv; parameters as `render`."""
-    from detkit.reports._accumulation import render_class as table
-
-    return table(result, category, format)
-
-
-def verdict_line(verdict: GateReport) -> str:
-    """Outcome and how many rules came out how: `FAILED (2 fail, 8 pass)`.
+    """The textbook accumulation table of one class.
 
     Parameters
     ----------
-    verdict : GateReport
+    result : Evaluation
+        Scored with partners.
+    category : str
+        Name of the class.
+    format : {"text", "json", "markdown", "csv"}
 
     Returns
     -------
     str
-    """
-    from detkit.reports._verdict import headline
+        With a final newline.
 
-    return headline(verdict)
+    Raises
+    ------
+    UsageError
+        Unknown class, or another rendering.
+    """
+    from detkit.reports._accumulation import render_class as table
+
+    if format not in CLASS_RENDERINGS:
+        raise UsageError(f"the table of a class has no rendering `{format}`; known: {', '.join(CLASS_RENDERINGS)}")
+    return table(result, category, format)
 
 
 def render_gate(verdict: GateReport, format: str = "text", *, details: bool = False) -> str:
@@ -140,7 +162,7 @@ def render_gate(verdict: GateReport, format: str = "text", *, details: bool = Fa
     Parameters
     ----------
     verdict : GateReport
-    format : {"text", "json", "markdown"}
+    format : {"text", "json", "markdown", "junit", "github", "gitlab"}
     details : bool
         Every row, where text shows the passing ones of a rule on `class.*` as one line.
 
@@ -323,75 +345,6 @@ def render_model(found: Mapping[str, Any], format: str = "text") -> str:
     from detkit.reports import _model
 
     return _as_json(found) if format == "json" else _model.text(found)
-
-
-def write_columns(columns: Mapping[str, Sequence[Any]], target: str | Path, *, overwrite: bool = False) -> None:
-    """Write equally long columns as .csv or .parquet.
-
-    Parameters
-    ----------
-    columns : mapping of str to sequence
-        None is an empty cell or a null.
-    target : path-like
-    overwrite : bool
-
-    Raises
-    ------
-    UsageError
-        Another suffix.
-    MissingExtraError
-        Parquet without pyarrow.
-    """
-    from detkit.reports._columns import write_columns as write
-
-    write(columns, Path(target), overwrite=overwrite)
-
-
-def write_plots(result: Evaluation, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
-    """Paths of the plots written as PNG and SVG.
-
-    Parameters
-    ----------
-    result : Evaluation
-        With analyses.
-    folder : path-like
-    overwrite : bool
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    MissingExtraError
-        matplotlib is not installed.
-    """
-    from detkit.reports._plots import write_plots as write
-
-    return write(result, Path(folder), overwrite=overwrite)
-
-
-def write_stats_plots(found: Stats, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
-    """Paths of the plots of statistics written as PNG and SVG.
-
-    Parameters
-    ----------
-    found : Stats
-    folder : path-like
-    overwrite : bool
-
-    Returns
-    -------
-    list of Path
-
-    Raises
-    ------
-    MissingExtraError
-        matplotlib is not installed.
-    """
-    from detkit.reports._stats_plots import write_stats_plots as write
-
-    return write(found, Path(folder), overwrite=overwrite)
 
 
 def _as_json(content: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from detkit.errors import UsageError
 from detkit.findings import plural
 from detkit.reports._table import number, printable, table
-from detkit.reports.markdown import escape
+from detkit.reports.markdown import grid
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
@@ -52,8 +52,7 @@ def render_class(result: Evaluation, category: str, format: str) -> str:
         return out.getvalue()
     cells = [_cells(row) for row in rows]
     if format == "markdown":
-        lines = ["| " + " | ".join(_HEADER) + " |", "|" + " --- |" * len(_HEADER)]
-        return "\n".join([*lines, *("| " + " | ".join(map(escape, c)) + " |" for c in cells)]) + "\n"
+        return "\n".join(grid(_HEADER, cells)) + "\n"
     protocol = result.protocol
     sign = ">" if protocol.strict_iou else ">="
     lines = [

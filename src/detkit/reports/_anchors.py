@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import wrap
 from typing import Any
 
-from detkit.findings import plural
-from detkit.reports._table import WIDTH, number, percent, printable, table
+from detkit.findings import folded, plural
+from detkit.reports._table import number, percent, printable, table
 
 __all__ = ["targets_text", "text"]
 
@@ -27,7 +26,7 @@ def text(found: Mapping[str, Any]) -> str:
     note = (
         "YOLOv8 and later, YOLOX, FCOS and DETR have no anchors. Ready to paste: --to yolov5, yolov7, darknet, mmdet."
     )
-    return "\n\n".join("\n".join(lines) for lines in [*parts, wrap(note, WIDTH)] if lines) + "\n"
+    return "\n\n".join("\n".join(lines) for lines in [*parts, folded(note, hang="")] if lines) + "\n"
 
 
 def _head(found: Mapping[str, Any]) -> list[str]:
@@ -48,7 +47,7 @@ def _head(found: Mapping[str, Any]) -> list[str]:
             f"{plural(evolution['generations'], 'generation')}: fitness {evolution['before']:.4f} before, "
             f"{evolution['after']:.4f} after"
         )
-    return [row for line in lines for row in wrap(printable(line), WIDTH)]
+    return [row for line in lines for row in folded(printable(line), hang="")]
 
 
 def _left_out(counts: Mapping[str, int]) -> list[str]:
@@ -124,7 +123,7 @@ def _cells(found: Mapping[str, Any]) -> list[str]:
         )
     if use["outside"]:
         text += f"; {plural(use['outside'], 'object')} with the centre outside the input"
-    return [*lines, *wrap(text, WIDTH)]
+    return [*lines, *folded(text, hang="")]
 
 
 def _classes(found: Mapping[str, Any]) -> list[str]:

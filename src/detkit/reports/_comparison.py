@@ -64,13 +64,13 @@ def markdown(found: Found, gate: GateReport | None = None) -> str:
 
 def tables(found: Found) -> list[Table]:
     """The same as neutral tables; `found` is of schema `detkit.comparison/1`."""
-    pairs, how = _pairs(found), _how(found)
+    pairs, how = _pairs(found), " ".join(_how(found))
     shown = []
     if len(pairs) > 1:
         header, rows = _ranking(found)
         shown.append(Table(_best(found), header, rows))
     for pair in pairs:
-        note = [f"A {pair['a']}, B {pair['b']}", *how]
+        note = [f"A {pair['a']}, B {pair['b']}", how]
         shown.append(Table(sentence(pair, found["headline"]), ["metric", *_HEADER], _rows(found, pair), notes=note))
         if pair["slices"]:
             shown.append(Table("slices", [f"slice, {found['headline']}", *_HEADER], _slices(pair)))
@@ -176,6 +176,4 @@ def _p(value: float | None) -> str:
 
 
 def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    cells = [[md.escape(printable(cell)) for cell in row] for row in (header, *rows)]
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return [f"| {' | '.join(row)} |" for row in (cells[0], rule, *cells[1:])]
+    return md.grid(header, rows, "---:")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from detkit.findings import plural
+from detkit.findings import folded, plural
 from detkit.reports._table import WIDTH, number, printable, table
 from detkit.reports.text import gate_lines
 
@@ -36,7 +35,7 @@ def text(found: Mapping[str, Any], gate: GateReport | None = None) -> str:
     lines = [
         *(f"{side.upper()} {_name(found[side])}" for side in "ab"),
         "",
-        *wrap(_headline(found), WIDTH),
+        *folded(_headline(found), hang=""),
         "",
         *_counts(found),
         *_of_the_changed(found),
@@ -111,7 +110,7 @@ def _class_changes(changes: Mapping[str, Any]) -> list[str]:
     parts.append(("renamed", _some(told)))
     parts.append(("renumbered", _some([f"{row['name']} {row['a']} -> {row['b']}" for row in changes["renumbered"]])))
     told = [f"classes {name}: {printable(text)}" for name, text in parts if text]
-    return ["", *(line for text in told for line in wrap(text, WIDTH, subsequent_indent="  "))] if told else []
+    return ["", *(line for text in told for line in folded(text))] if told else []
 
 
 def _quoted(names: Sequence[str]) -> str:
@@ -150,7 +149,7 @@ def _images(changes: Mapping[str, Any]) -> list[str]:
     lines = []
     for name in ("removed", "added"):
         if changes[name]:
-            lines += ["", *wrap(f"images {name}: {printable(_some(changes[name]))}", WIDTH, subsequent_indent="  ")]
+            lines += ["", *folded(f"images {name}: {printable(_some(changes[name]))}")]
     changed = changes["changed"]
     if not changed:
         return lines

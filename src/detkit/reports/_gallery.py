@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 __all__ = ["DrawnBox", "Gallery", "Picture"]
@@ -20,6 +20,8 @@ class DrawnBox:
     x, y, w, h : float
     label : str
     score, iou : float, optional
+    corners : tuple of (float, float), optional
+        Of an oriented box; x, y, w, h is what holds it.
     """
 
     kind: Literal["tp", "fp", "fn", "gt"]
@@ -30,6 +32,12 @@ class DrawnBox:
     label: str
     score: float | None = None
     iou: float | None = None
+    corners: tuple[tuple[float, float], ...] | None = None
+
+    def moved(self, x: float, y: float) -> DrawnBox:
+        """The box where the picture's corner lies at x, y."""
+        corners = self.corners and tuple((a - x, b - y) for a, b in self.corners)
+        return replace(self, x=self.x - x, y=self.y - y, corners=corners)
 
 
 @dataclass(frozen=True)

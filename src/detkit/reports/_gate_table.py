@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detkit.reports._verdict import in_order
+from detkit.reports._verdict import in_order, only_warns
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport, GateRow
 
 __all__ = ["GateTable", "gate_table"]
 
+#: Rows that only warn: those nearest to nothing are many, and what decides must not scroll away.
+_WARNINGS_SHOWN = 10
 #: A row that needs more decimals to show on which side of its limit it lies has them for itself.
 _MOST_PLACES = 6
 _Key = tuple[str, str, str, str, str]
@@ -32,21 +34,24 @@ class GateTable:
         Metric, value, limit, margin, verdict; figures with one number of decimals where they allow it.
     folded : tuple of str
         A line for each rule whose passing rows are left out.
+    hidden : int
+        Rows that only warn and are left out.
     """
 
     rows: tuple[GateRow, ...]
     cells: tuple[list[str], ...]
     folded: tuple[str, ...]
+    hidden: int = 0
 
 
 def gate_table(gate: GateReport, *, details: bool = False) -> GateTable:
-    """The table of a verdict.
+    """The table of a verdict: without details, warnings are the ten that miss by most.
 
     Parameters
     ----------
     gate : GateReport
     details : bool
-        Whether passing rows of a rule on `class.*` are shown one by one.
+        Whether every warning is shown, and passing rows of a rule on `class.*` one by one.
 
     Returns
     -------
@@ -58,10 +63,21 @@ def gate_table(gate: GateReport, *, details: bool = False) -> GateTable:
             passing.setdefault(_key(row), []).append(row)
     folds = {key: rows for key, rows in passing.items() if len(rows) > 1}
     rows = tuple(row for row in in_order(gate.rows) if not (row.verdict == "pass" and _key(row) in folds))
+    shown = rows if details else _fewer_warnings(rows)
     several = len({row.result for row in gate.rows}) > 1
     counts = Counter(map(_key, gate.rows))
     lines = [_folded(found, counts[key], several) for key, found in folds.items()]
-    return GateTable(rows, tuple(_cells(rows)), tuple(lines))
+    return GateTable(shown, tuple(_cells(shown)), tuple(lines), len(rows) - len(shown))
+
+
+def _fewer_warnings(rows: tuple[GateRow, ...]) -> tuple[GateRow, ...]:
+    """The rows with only those warnings that miss their limit by most, in the order they had."""
+    warnings = [n for n, row in enumerate(rows) if only_warns(row)]
+    if len(warnings) <= _WARNINGS_SHOWN:
+        return rows
+    worst = sorted(warnings, key=lambda n: -math.inf if (margin := rows[n].margin) is None else margin)
+    left_out = set(worst[_WARNINGS_SHOWN:])
+    return tuple(row for n, row in enumerate(rows) if n not in left_out)
 
 
 def _key(row: GateRow) -> _Key:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detkit.findings import plural
+from detkit.findings import folded, plural
 from detkit.reports._table import printable, table
 
 __all__ = ["text"]
@@ -36,10 +36,11 @@ def text(found: Mapping[str, Any]) -> str:
     ordered = sorted(found["operators"].items(), key=lambda item: (-item[1], item[0]))
     lines.append(f"operators: {', '.join(f'{count} {name}' for name, count in ordered)}")
     lines += [f"no CUDA kernel: {row['operator']} ({row['reason']})" for row in found["no_cuda_kernel"]]
+    lines = [part for line in lines for part in folded(printable(line))]
     lines += ["", *_heads(found)]
     if "layers" in found:
         lines += ["", *_layers(found["layers"])]
-    return "\n".join(printable(line) for line in lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _port(port: Mapping[str, Any]) -> str:
@@ -60,7 +61,7 @@ def _heads(found: Mapping[str, Any]) -> list[str]:
     lines = table(header, rows)
     if with_objects:
         objects = found["objects"]
-        lines.append(
+        lines += folded(
             f"of {objects['compared']} objects as the network sees them: larger than the receptive field on a side, "
             "smaller than the stride on both"
         )

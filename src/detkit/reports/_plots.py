@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detkit import files
-from detkit.errors import MissingExtraError, UsageError
-from detkit.reports._table import printable
+from detkit.errors import UsageError
+from detkit.findings import plural
+from detkit.reports._figures import COLOURS, NAMED, Plot, grid_of_classes, name_of, size_of_grid, write_figures
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["write_plots"]
 
 _SIZE = (6.4, 4.4)
-_DPI = 150
-#: Curves of single classes that a plot can hold apart, and classes a matrix can name.
-_CLASSES, _MATRIX = 10, 40
+#: Curves of single classes that a plot can hold apart, and classes of a matrix that has room for its figures.
+_CLASSES, _FIGURES = 10, 15
+#: Lines of the first classes, of the next, ...
+_DASHES = ("-", "--", ":")
+_TRUE, _FALSE = COLOURS[0], COLOURS[1]
 
 
-def write_plots(result: Evaluation, folder: Path, *, overwrite: bool = False) -> list[Path]:
+def write_plots(result: Evaluation, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
     """Paths of the plots written: one .png and one .svg for each analysis that has a plot.
 
     Parameters
     ----------
     result : Evaluation
         With analyses.
-    folder : Path
+    folder : path-like
     overwrite : bool
 
     Returns
@@ -45,32 +47,15 @@ def write_plots(result: Evaluation, folder: Path, *, overwrite: bool = False) ->
     OutputError
         A file exists.
     """
-    drawn = [
-        (name, plot, result.analyses[analysis])
-        for analysis, plots in _PLOTS.items()
-        if analysis in result.analyses
-        for name, plot in plots.items()
-    ]
-    if not drawn:
+    plots: dict[str, Plot] = {}
+    for analysis, shown in _PLOTS.items():
+        found = result.analyses.get(analysis)
+        if found is not None:
+            size = size_of_grid(_named(found)[1]) if analysis == "confusion" else _SIZE
+            plots |= {name: (partial(plot, found=found), size) for name, plot in shown.items()}
+    if not plots:
         raise UsageError(f"no analysis with a plot: {', '.join(_PLOTS)}", hint="name one with --analyses")
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "report") from error
-    written = []
-    # The same result gives the same bytes: no date, and ids of SVG parts from a fixed salt.
-    # All of them appear when the last one is drawn: a full disk leaves none.
-    with ExitStack() as stack, mpl.rc_context({"svg.hashsalt": "detkit", "svg.fonttype": "none"}):
-        for name, plot, found in drawn:
-            figure = Figure(figsize=_SIZE, layout="constrained")
-            plot(figure.add_subplot(), found)
-            for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
-                target = folder / f"{name}{suffix}"
-                place = stack.enter_context(files.atomic_file(target, overwrite=overwrite))
-                figure.savefig(place, format=suffix[1:], dpi=_DPI, metadata=metadata)
-                written.append(target)
-    return written
+    return write_figures(plots, Path(folder), overwrite=overwrite)
 
 
 def _share(part: float, whole: float) -> float:
@@ -83,27 +68,35 @@ def _points(row: Mapping[str, Any]) -> tuple[list[float], list[float]]:
     return precision, [_share(tp, row["truths"]) for tp in row["tp"]]
 
 
-def _name(text: str) -> str:
-    """A class name as plain text: matplotlib reads dollar signs as formulas."""
-    return printable(text).replace("$", r"\$")
-
-
 def _frame(axes: Any, title: str, x: str, y: str) -> None:
     axes.set(title=title, xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
 
 
+def _curve(axes: Any, x: list[float], y: list[float], **style: Any) -> None:
+    """A line; a dot where there is one point alone."""
+    axes.plot(x, y, marker="o" if len(x) == 1 else None, clip_on=len(x) > 1, **style)
+
+
 def _pr(axes: Any, found: Mapping[str, Any]) -> None:
     rows = [row for row in found["classes"] if row["truths"] and row["score"]]
     few = len(rows) <= _CLASSES
-    for row in rows:
+    for n, row in enumerate(rows):
         precision, recall = _points(row)
-        style = {"label": _name(row["name"]), "linewidth": 1} if few else {"color": "0.75", "linewidth": 0.5}
-        axes.plot(recall, precision, **style)
+        style: dict[str, Any] = {"color": "0.75", "linewidth": 0.5}
+        if few:
+            dash = _DASHES[n // len(COLOURS)]
+            style = {"color": COLOURS[n % len(COLOURS)], "linewidth": 1.2, "linestyle": dash}
+        _curve(axes, recall, precision, label=name_of(row["name"]) if few else None, **style)
+    if not few:
+        axes.plot([], [], color="0.75", linewidth=1, label=f"each of {len(rows)} classes")
     precision, recall = _points(found["overall"])
-    axes.plot(recall, precision, color="black", linewidth=2, label="all classes")
+    _curve(axes, recall, precision, color="black", linewidth=2, label="all classes")
     _frame(axes, f"precision against recall, IoU >= {found['iou_threshold']:g}", "recall", "precision")
-    axes.legend(fontsize="small")
+    if few:
+        axes.figure.legend(loc="outside right upper", fontsize="small")
+    else:
+        axes.legend(fontsize="small")
 
 
 def _confidence(axes: Any, found: Mapping[str, Any]) -> None:
@@ -112,59 +105,84 @@ def _confidence(axes: Any, found: Mapping[str, Any]) -> None:
     f = [
         _share((1 + square) * tp, tp + fp + square * row["truths"]) for tp, fp in zip(row["tp"], row["fp"], strict=True)
     ]
-    for label, values, style in (("precision", precision, "-"), ("recall", recall, "--"), ("F", f, ":")):
-        axes.plot(row["score"], values, style, label=label if label != "F" else f"F{found['beta']:g}")
+    name = f"F{found['beta']:g}"
+    for label, values, style in (("precision", precision, "-"), ("recall", recall, "--"), (name, f, ":")):
+        _curve(axes, row["score"], values, linestyle=style, linewidth=2, label=label)
     axes.axvline(found["score_threshold"], color="0.4", linewidth=1)
     title = f"all classes, IoU >= {found['iou_threshold']:g}; line: score {found['score_threshold']:.4g}"
-    _frame(axes, title, "score threshold", "")
+    _frame(axes, title, "score threshold", f"precision, recall, {name}")
     axes.legend()
 
 
 def _scores(axes: Any, found: Mapping[str, Any]) -> None:
     edges, bins = found["histogram_edges"], found["overall"]["histogram"]
-    axes.stairs(bins["fp"], edges, label="false positives")
-    axes.stairs(bins["tp"], edges, fill=True, alpha=0.6, label="true positives")
-    axes.set(title="scores of true and false positives", xlabel="score", ylabel="detections", yscale="symlog")
-    axes.legend()
+    axes.stairs(bins["tp"], edges, fill=True, alpha=0.4, color=_TRUE, label="true positives")
+    axes.stairs(bins["fp"], edges, linewidth=1.5, color=_FALSE, label="false positives")
+    title = f"scores of true and false positives, IoU >= {found['iou_threshold']:g}"
+    axes.set(title=title, xlabel="score", ylabel="detections, logarithmic", yscale="symlog", xlim=(edges[0], edges[-1]))
+    axes.set_ylim(0, 2 * max(1, *bins["tp"], *bins["fp"]))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(axis="y", alpha=0.3)
+    axes.figure.legend(loc="outside lower center", ncols=2)
+
+
+def _named(found: Mapping[str, Any]) -> tuple[list[int], list[str]]:
+    """Positions in the matrix that a plot has room for, and their names; the background last."""
+    names = [*(row["name"] for row in found["classes"]), "background"]
+    wrong = [0] * len(names)
+    for cell in found["cells"]:
+        if cell["truth"] != cell["prediction"]:
+            wrong[cell["truth"]] += cell["count"]
+            wrong[cell["prediction"]] += cell["count"]
+    last = len(names) - 1
+    kept = [*sorted(sorted(range(last), key=lambda k: -wrong[k])[:NAMED]), last]
+    return kept, [names[k] for k in kept]
 
 
 def _matrix(axes: Any, found: Mapping[str, Any]) -> None:
     import numpy as np
 
-    names = [*(row["name"] for row in found["classes"]), "background"]
-    matrix = np.zeros((len(names), len(names)))
+    kept, names = _named(found)
+    whole = len(found["classes"])
+    matrix = np.zeros((whole + 1, whole + 1))
     for cell in found["cells"]:
         matrix[cell["truth"], cell["prediction"]] = cell["count"]
-    wrong = matrix.sum(0) + matrix.sum(1) - 2 * np.diag(matrix)
-    kept = np.sort(np.argsort(-wrong[:-1], kind="stable")[:_MATRIX])
-    kept = np.append(kept, len(names) - 1)
-    rows = np.maximum(matrix.sum(1, keepdims=True), 1)
-    image = axes.imshow((matrix / rows)[np.ix_(kept, kept)], cmap="Blues", vmin=0, vmax=1)
-    axes.figure.colorbar(image, ax=axes, label="share of the truth's class")
-    size = max(3, min(8, 160 / len(kept)))
-    labels = [_name(names[k]) for k in kept]
-    axes.set_xticks(range(len(kept)), labels, rotation=90, fontsize=size)
-    axes.set_yticks(range(len(kept)), labels, fontsize=size)
-    title = f"score >= {found['score_threshold']:.4g}, IoU >= {found['iou_threshold']:g}"
+    share = (matrix / np.maximum(matrix.sum(1, keepdims=True), 1))[np.ix_(kept, kept)]
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.figure.colorbar(image, ax=axes, label="share of the row: of the truth's class")
+    grid_of_classes(axes, names)
+    if len(kept) <= _FIGURES:
+        for i, j in np.argwhere(share > 0):
+            count, colour = matrix[kept[i], kept[j]], "white" if share[i, j] > 0.5 else "black"
+            axes.text(j, i, f"{count:.0f}", ha="center", va="center", fontsize=7, color=colour)
+    title = f"confusion, score >= {found['score_threshold']:.4g}, IoU >= {found['iou_threshold']:g}"
+    if len(kept) <= whole:
+        title += f"\nthe {NAMED} of {plural(whole, 'class', 'classes')} with the most confusions"
     axes.set(title=title, xlabel="prediction", ylabel="truth")
 
 
 def _errors(axes: Any, found: Mapping[str, Any]) -> None:
     rows = [row for row in found["types"] if row["dAP"] is not None]
-    axes.bar([row["type"] for row in rows], [row["dAP"] for row in rows])
-    axes.set(title="AP won when errors of a kind are fixed", ylabel="dAP")
+    bars = axes.bar([row["type"] for row in rows], [row["dAP"] for row in rows])
+    axes.bar_label(bars, [f"{row['dAP']:.4f}" for row in rows], padding=2, fontsize="small")
+    axes.set(title="AP won when the errors of one kind are fixed", xlabel="kind of error", ylabel="dAP")
+    values = [0.0, *(row["dAP"] for row in rows)]
+    axes.set_ylim(1.12 * min(values), 1.12 * max(values) or 1)
+    axes.grid(axis="y", alpha=0.3)
     axes.tick_params("x", rotation=30)
 
 
 def _reliability(axes: Any, found: Mapping[str, Any]) -> None:
     bins = [row for row in found["bins"] if row["count"]]
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
-    axes.plot([row["confidence"] for row in bins], [row["accuracy"] for row in bins], "o-")
-    _frame(axes, "reliability", "mean confidence", "share of hits")
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="as sure as right")
+    axes.plot([row["confidence"] for row in bins], [row["accuracy"] for row in bins], "o-", clip_on=False, label="bins")
+    title = f"reliability, score >= {found['score_threshold']:.4g}, IoU >= {found['iou_threshold']:g}"
+    _frame(axes, title, "mean confidence", "share of hits")
+    axes.legend(fontsize="small")
 
 
 #: Analysis -> file name -> how it is drawn.
-_PLOTS: Mapping[str, Mapping[str, Callable[[Any, Mapping[str, Any]], None]]] = {
+_PLOTS: Mapping[str, Mapping[str, Callable[..., None]]] = {
     "curves": {"precision_recall": _pr, "confidence": _confidence, "scores": _scores},
     "confusion": {"confusion": _matrix},
     "errors": {"errors": _errors},

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from detkit.findings import plural
-from detkit.reports._table import percent, table
+from detkit.reports._table import number, percent, table
 
 __all__ = ["text"]
 
@@ -27,7 +27,7 @@ def text(details: Mapping[str, Any]) -> str:
     rows = [
         [
             *(s["name"], f"{s['ratio']:.4g}", str(s["images"]), str(s["negatives"]), str(s["boxes"])),
-            *(str(len(s["absent"])), _number(s["distance"]), _number(s["random_distance"])),
+            *(str(len(s["absent"])), number(s["distance"]), number(s["random_distance"])),
         ]
         for s in splits
     ]
@@ -77,10 +77,6 @@ def _class(row: Mapping[str, Any], named: Sequence[str]) -> list[str]:
     parts = [percent(row["splits"][name]["share"]) for name in named]
     whole = [row["name"], str(row["boxes"]), percent(row["share"])]
     return [*whole, *parts, percent(row["gap"]), percent(row["random_gap"])]
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -11,7 +11,7 @@ from detkit.reports._table import number, table
 if TYPE_CHECKING:
     from detkit.transforms.stats import ClassStats, Stats
 
-__all__ = ["details", "text"]
+__all__ = ["TITLES", "details", "span", "text"]
 
 _WORDS = {
     "crowds": "crowd",
@@ -86,7 +86,8 @@ def _classes(
 
 #: Cells of a bar, pairs of classes that are shown, and shades of the map of centres.
 _BAR, _SHOWN, _SHADES = 40, 15, " .:-=+*#%@"
-_TITLES = {
+#: What a histogram counts, and in which unit.
+TITLES = {
     "size": "size (square root of the area, pixels)",
     "image_share": "size (square root of the share of the image)",
     "aspect": "aspect (width / height)",
@@ -104,7 +105,7 @@ def details(found: Stats, *, all_classes: bool = False) -> str:
         lines += ["", *_classes(header, [row[:7] for row in rows], found.classes, all_classes=all_classes)]
     for name, histogram in found.histograms.items():
         if sum(histogram["counts"]):
-            lines += ["", _TITLES[name], *_bars(histogram["edges"], histogram["counts"])]
+            lines += ["", TITLES[name], *_bars(name, histogram["edges"], histogram["counts"])]
     if found.centres and any(map(any, found.centres)):
         lines += ["", "centres of boxes, darkest where most are", *_map(found.centres)]
     if found.co_occurrence:
@@ -117,15 +118,24 @@ def details(found: Stats, *, all_classes: bool = False) -> str:
     return "\n".join(lines[1:]) + "\n" if lines else ""
 
 
-def _bars(edges: Sequence[float], counts: Sequence[float]) -> list[str]:
+def span(name: str, edges: Sequence[float], n: int) -> str:
+    """What a bin of a histogram holds: from its edge to below the next; of whole numbers the first and the last."""
+    low = f"{edges[n]:.3g}"
+    if n + 1 == len(edges):
+        return f">= {low}"
+    if name != "boxes_per_image":
+        return f"{low} to {edges[n + 1]:.3g}"
+    high = f"{edges[n + 1] - 1:.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _bars(name: str, edges: Sequence[float], counts: Sequence[float]) -> list[str]:
     """A line a bin, without the empty ones at both ends."""
     filled = [n for n, count in enumerate(counts) if count]
     most, lines = max(counts), []
     for n in range(filled[0], filled[-1] + 1):
-        last = n + 1 == len(edges)
-        span = f">= {edges[n]:.3g}" if last else f"{edges[n]:.3g} to {edges[n + 1]:.3g}"
         bar = "#" * max(round(_BAR * counts[n] / most), int(counts[n] > 0))
-        lines.append(f"  {span:>14}  {counts[n]:>9.0f}  {bar}".rstrip())
+        lines.append(f"  {span(name, edges, n):>14}  {counts[n]:>9.0f}  {bar}".rstrip())
     return lines
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from detkit.findings import percent
 
-__all__ = ["WIDTH", "number", "percent", "printable", "table", "width_of"]
+__all__ = ["WIDTH", "number", "percent", "printable", "shortened", "table", "width_of"]
 
 WIDTH = 80
 _LONG = 10 * WIDTH
@@ -28,6 +28,17 @@ def width_of(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def shortened(text: str, width: int) -> str:
+    """The text in that many terminal cells: names differ at their ends more often than in their middle."""
+    if width_of(text) <= width:
+        return text
+    text = _cut(text)
+    head, tail = text[: len(text) // 2], text[len(text) // 2 :]
+    while width_of(head) + width_of(tail) > width - 1:
+        head, tail = (head[:-1], tail) if len(head) >= len(tail) else (head, tail[1:])
+    return f"{head}…{tail}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1, flexible: int = 0) -> list[str]:
@@ -66,11 +77,6 @@ def _cut(text: str) -> str:
 
 
 def _fit(text: str, width: int, *, flush_left: bool) -> str:
-    if width_of(text) > width:
-        # Names differ at their ends more often than in their middle.
-        head, tail = text[: len(text) // 2], text[len(text) // 2 :]
-        while width_of(head) + width_of(tail) > width - 1:
-            head, tail = (head[:-1], tail) if len(head) >= len(tail) else (head, tail[1:])
-        text = f"{head}…{tail}"
+    text = shortened(text, width)
     pad = " " * (width - width_of(text))
     return text + pad if flush_left else pad + text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 
-from detkit.reports._table import WIDTH, printable, table
+from detkit.findings import folded
+from detkit.reports._table import printable, table
 
 __all__ = ["Table", "as_text"]
 
@@ -49,9 +49,9 @@ def as_text(shown: Table, most: int | None = None) -> list[str]:
     list of str
     """
     rows = list(shown.rows if most is None else shown.rows[:most])
-    lines = wrap(printable(shown.title), WIDTH)
+    lines = folded(printable(shown.title), hang="")
     if rows:
         lines += table(shown.header, rows, left=shown.left)
     if len(rows) < len(shown.rows):
         lines.append(f"... {len(shown.rows) - len(rows)} more rows (all of them: --format json)")
-    return [*lines, *(line for note in shown.notes for line in wrap(printable(note), WIDTH))]
+    return [*lines, *(line for note in shown.notes for line in folded(printable(note), hang=""))]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport, GateRow, Verdict
 
-__all__ = ["headline", "in_order"]
+__all__ = ["headline", "in_order", "only_warns"]
 
 _WORDS = {"pass": "passed", "fail": "FAILED", "undecided": "CANNOT BE JUDGED", "error": "WRONG REQUEST"}
 #: What a reader looks for first; what only warns comes after all that decides.
@@ -17,7 +17,16 @@ _RANK: dict[Verdict, int] = {"error": 0, "fail": 1, "undefined": 2, "warn": 3, "
 
 
 def headline(gate: GateReport) -> str:
-    """Outcome and how many rules came out how: `FAILED (2 fail, 8 pass)`."""
+    """Outcome and how many rules came out how: `FAILED (2 fail, 8 pass)`.
+
+    Parameters
+    ----------
+    gate : GateReport
+
+    Returns
+    -------
+    str
+    """
     counts = Counter(row.verdict for row in gate.rows)
     parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _RANK if counts[verdict])
     return f"{_WORDS[gate.outcome]} ({parts})" if parts else _WORDS[gate.outcome]
@@ -28,6 +37,10 @@ def in_order(rows: Iterable[GateRow]) -> list[GateRow]:
     return sorted(rows, key=_rank)
 
 
+def only_warns(row: GateRow) -> bool:
+    """Whether the row is worth a look and decides nothing: also an undefined metric under a rule that only warns."""
+    return row.verdict == "warn" or (row.verdict == "undefined" and row.severity == "warn")
+
+
 def _rank(row: GateRow) -> int:
-    """An undefined metric under a rule that only warns decides nothing."""
-    return _RANK["warn" if row.verdict == "undefined" and row.severity == "warn" else row.verdict]
+    return _RANK["warn" if only_warns(row) else row.verdict]

@@ -2,7 +2,6 @@
 
 `::error` for what fails or cannot be judged, `::warning` for missed rules of severity warn, `::notice` for the rest.
 A runner shows ten annotations of a kind for a step: at most ten are written, the last counts those left out.
-Source: docs.github.com, workflow commands; escapes as @actions/core `command.ts` has them.
 """
 
 from __future__ import annotations
@@ -10,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from detkit.reports._table import number, printable
+from detkit.reports._table import number
 from detkit.reports._verdict import headline
+from detkit.reports._workflow_commands import MOST, command
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport, GateRow
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["gate_lines", "notice", "render"]
+__all__ = ["gate_lines", "render"]
 
-_MOST = 10
 _CLASSES_SHOWN = 20
 _RULES_SHOWN = 5
 
@@ -37,19 +36,14 @@ def gate_lines(gate: GateReport) -> list[str]:
     told = () if not gate.problems else ("undefined",)
     errors += [_annotation(r) for r in gate.rows if _is_error(r) and r.verdict not in told]
     warned = [_annotation(r) for r in gate.rows if r.verdict in ("warn", "undefined") and r.severity == "warn"]
-    lines = [*_commands("error", errors, "rules"), *_commands("warning", warned, "rules")]
+    lines = [*_commands("error", errors), *_commands("warning", warned)]
     if gate.outcome == "pass":
         held = [row.message for row in gate.rows if row.verdict == "pass"]
         more = f"; and {len(held) - _RULES_SHOWN} more" if len(held) > _RULES_SHOWN else ""
-        lines.append(_command("notice", f"detkit gate {headline(gate)}", "; ".join(held[:_RULES_SHOWN]) + more))
+        lines.append(command("notice", f"detkit gate {headline(gate)}", "; ".join(held[:_RULES_SHOWN]) + more))
     elif not errors:
-        lines.append(_command("error", "detkit gate", headline(gate)))
+        lines.append(command("error", "detkit gate", headline(gate)))
     return lines
-
-
-def notice(title: str, message: str) -> str:
-    """One `::notice` line."""
-    return _command("notice", title, message)
 
 
 def _is_error(row: GateRow) -> bool:
@@ -63,13 +57,13 @@ def _annotation(row: GateRow) -> tuple[str, str]:
 
 def _measured(result: Evaluation) -> list[str]:
     values = ", ".join(f"{name} {_figure(value)}" for name, value in result.metrics.items())
-    lines = [_command("notice", f"detkit {result.protocol.name} {result.protocol.iou_type}", values)]
+    lines = [command("notice", f"detkit {result.protocol.name} {result.protocol.iou_type}", values)]
     rows = [(row.name, row.metrics.get("AP")) for row in result.per_class]
     rows.sort(key=lambda row: (row[1] is None, row[1] or 0.0))
     if rows:
         shown = ", ".join(f"{name} {_figure(value)}" for name, value in rows[:_CLASSES_SHOWN])
         more = f", and {len(rows) - _CLASSES_SHOWN} more classes" if len(rows) > _CLASSES_SHOWN else ""
-        lines.append(_command("notice", "detkit AP by class, worst first", shown + more))
+        lines.append(command("notice", "detkit AP by class, worst first", shown + more))
     return lines
 
 
@@ -77,21 +71,8 @@ def _figure(value: float | None) -> str:
     return "undefined" if value is None else number(value)
 
 
-def _commands(kind: str, found: Sequence[tuple[str, str]], what: str) -> list[str]:
-    if len(found) <= _MOST:
-        return [_command(kind, title, message) for title, message in found]
-    lines = [_command(kind, title, message) for title, message in found[: _MOST - 1]]
-    return [*lines, _command(kind, "detkit gate", f"and {len(found) - _MOST + 1} more {what}, see the log")]
-
-
-def _command(kind: str, title: str, message: str) -> str:
-    return f"::{kind} title={_property(title)}::{_data(message)}"
-
-
-def _data(text: str) -> str:
-    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return printable(escaped)
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _commands(kind: str, found: Sequence[tuple[str, str]]) -> list[str]:
+    if len(found) <= MOST:
+        return [command(kind, title, message) for title, message in found]
+    lines = [command(kind, title, message) for title, message in found[: MOST - 1]]
+    return [*lines, command(kind, "detkit gate", f"and {len(found) - MOST + 1} more rules, see the log")]

@@ -152,9 +152,10 @@ def _interval(result: Evaluation, name: str) -> str | None:
 def _verdict(gate: GateReport | None) -> dict[str, Any] | None:
     if gate is None:
         return None
-    rows = gate_table(gate, details=True).cells
+    # The verdict beside the name: on a phone the last column lies outside the window.
+    rows = [[metric, verdict, *figures] for metric, *figures, verdict in gate_table(gate, details=True).cells]
     notes = [*gate.problems, *(r.message for r in gate.rows if r.verdict in ("undefined", "error"))]
-    table = Table("rules", ["metric", "value", "limit", "margin", "verdict"], rows, notes=notes)
+    table = Table("rules", ["metric", "verdict", "value", "limit", "margin"], rows, left=2, notes=notes)
     return {"text": headline(gate), "failed": gate.exit_code != 0, "table": _plain(table)}
 
 
@@ -273,4 +274,14 @@ def _settings(result: Evaluation) -> list[Table]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(_rounded(value), ensure_ascii=False)
+
+
+def _rounded(value: Any) -> Any:
+    """The value with its figures as a reader writes them: 0.9 and not the 0.8999999999999999 that it is."""
+    if isinstance(value, float):
+        short = float(f"{value:.12g}")
+        return int(short) if short.is_integer() else short
+    if isinstance(value, Mapping):
+        return {key: _rounded(part) for key, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list | tuple) else value

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
     from detkit.evaluation.result import Evaluation
 
-__all__ = ["escape", "gate_lines", "render"]
+__all__ = ["escape", "gate_lines", "grid", "render"]
 
 #: Of each table of an analysis: a comment is not a report.
 _ROWS_SHOWN = 50
@@ -39,7 +39,7 @@ def render(result: Evaluation, gate: GateReport | None = None) -> str:
         f"{plural(truths, 'truth')} and {plural(len(result.detections), 'detection')} on "
         f"{plural(coverage.images, 'image')} ({coverage.predicted} with predictions).",
         "",
-        *_table(["metric", "value"], [[name, number(value)] for name, value in metrics.items()]),
+        *grid(["metric", "value"], [[name, number(value)] for name, value in metrics.items()]),
         "",
     ]
     bands = ", ".join(f"{b.count} {b.name} (IoU >= {b.low:g})" for b in result.bands)
@@ -51,7 +51,7 @@ def render(result: Evaluation, gate: GateReport | None = None) -> str:
         for row in result.per_class
         if row.ground_truths or row.detections
     ]
-    lines += ["<details><summary>Classes</summary>", "", *_table(["class", *names, "truths", "detections"], rows)]
+    lines += ["<details><summary>Classes</summary>", "", *grid(["class", *names, "truths", "detections"], rows)]
     lines += ["", "</details>", ""]
     for name, found in result.analyses.items():
         for shown in tables(name, found):
@@ -64,7 +64,7 @@ def render(result: Evaluation, gate: GateReport | None = None) -> str:
 def _section(shown: Table) -> list[str]:
     lines = [f"<details><summary>{escape(shown.title)}</summary>", ""]
     if shown.rows:
-        lines += [*_table(shown.header, shown.rows[:_ROWS_SHOWN]), ""]
+        lines += [*grid(shown.header, shown.rows[:_ROWS_SHOWN]), ""]
     if len(shown.rows) > _ROWS_SHOWN:
         lines += [f"{len(shown.rows) - _ROWS_SHOWN} more rows.", ""]
     return [*lines, *(line for note in shown.notes for line in (escape(note), "")), "</details>", ""]
@@ -75,20 +75,36 @@ def gate_lines(gate: GateReport) -> list[str]:
     lines = [f"**Verdict**: {escape(headline(gate))}", ""]
     found = gate_table(gate)
     if found.rows:
-        lines += [*_table(_GATE_HEADER, found.cells), ""]
+        lines += [*grid(_GATE_HEADER, found.cells), ""]
     notes = [r.message for r in found.rows if r.verdict in ("undefined", "error")]
-    said = [f"- {escape(text)}" for text in dict.fromkeys([*gate.problems, *notes, *found.folded, *gate.notes])]
+    hidden = [f"{plural(found.hidden, 'more warning')}, in the fold below"] if found.hidden else []
+    said = [
+        f"- {escape(text)}" for text in dict.fromkeys([*gate.problems, *notes, *hidden, *found.folded, *gate.notes])
+    ]
     if said:
         lines += [*said, ""]
-    if found.folded:
-        everything = _table(_GATE_HEADER, gate_table(gate, details=True).cells)
+    if found.folded or found.hidden:
+        everything = grid(_GATE_HEADER, gate_table(gate, details=True).cells)
         lines += ["<details><summary>Every rule</summary>", "", *everything, "", "</details>", ""]
     return lines
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    return [*lines, *("| " + " | ".join(escape(c) for c in row) + " |" for row in rows)]
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]], rule: str = "---") -> list[str]:
+    """Lines of a table; header and cells are shown literally.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequences of str
+    rule : str
+        Below every column but the first: `---:` is flush right.
+
+    Returns
+    -------
+    list of str
+    """
+    lines = [f"| {' | '.join(map(escape, row))} |" for row in (header, *rows)]
+    return [lines[0], f"| {' | '.join(['---', *[rule] * (len(header) - 1)])} |", *lines[1:]]
 
 
 def escape(text: str) -> str:

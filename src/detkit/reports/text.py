@@ -108,12 +108,15 @@ def _intervals(result: Evaluation) -> list[str]:
 def gate_lines(gate: GateReport, *, details: bool = False) -> list[str]:
     """The verdict table: value, limit, margin, verdict; first what fails, and what could not be judged.
 
-    Passing rows of a rule on `class.*` are one line, unless `details` asks for each.
+    Passing rows of a rule on `class.*` are one line, and warnings at most ten, unless `details` asks for each. The
+    last line is the verdict.
     """
     found = gate_table(gate, details=details)
     lines = _gate_rows(found)
     notes = [] if gate.problems else [r.message for r in found.rows if r.verdict in ("undefined", "error")]
     told = [r.message for r in found.rows if r.verdict in ("fail", "warn") and _needs_words(r)]
+    if found.hidden:
+        lines.append(f"... {plural(found.hidden, 'warning')} nearer to the limit left out (all of them: --details)")
     lines += [line for text in found.folded for line in _wrapped(text, "")]
     lines += [line for text in dict.fromkeys([*gate.problems, *notes, *told]) for line in _wrapped(text, "  ")]
     lines += [line for text in gate.notes for line in _wrapped(f"note: {text}", "")]

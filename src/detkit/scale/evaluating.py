@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detkit.api.scoring import EvaluationSettings
+from detkit.api.scoring import EvaluationSettings, loaded
 from detkit.api.sharding import evaluate_shard, merge_results, part_name
 from detkit.scale.engine import LOCAL, place_for, run_all, task_count
 
@@ -61,7 +61,10 @@ def evaluate(
         An address without a folder, or what `run_all` raises.
     """
     settings = replace(settings or EvaluationSettings(), **changes)
-    settings = replace(settings, jobs=settings.jobs or 1)
+    # Files are read here, and what names a folder names it whole: a worker has a working folder of its own.
+    settings = loaded(replace(settings, jobs=settings.jobs or 1))
+    if settings.images_dir is not None:
+        settings = replace(settings, images_dir=settings.images_dir.absolute())
     count = shards or task_count(scheduler, workers)
     with place_for(folder, scheduler) as place:
         targets = [place / part_name(number, count) for number in range(1, count + 1)]

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import UsageError
+from detkit.evaluation.images import image_label
 from detkit.findings import Finding, examples, plural
 from detkit.tables import Dataset, Images
-from detkit.transforms._change import label_of
 
 __all__ = ["KEYWORDS", "GroupRule", "Groups", "by_attribute", "by_keyword", "by_mapping", "by_pattern", "join_rules",
            "same_content"]  # fmt: skip
@@ -152,7 +152,7 @@ def by_mapping(images: Images, mapping: Mapping[str, Sequence[str]], name: str) 
     if not pairs:
         raise UsageError(
             f"group file {name} names no image of the dataset: {examples(list(mapping))} against "
-            f"{examples([label_of(images, i) for i in range(min(4, len(images)))])}"
+            f"{examples([image_label(images, i) for i in range(min(4, len(images)))])}"
         )
     return _rule(name, pairs)
 
@@ -250,7 +250,7 @@ def _left_out(images: Images, rules: Sequence[GroupRule]) -> tuple[Finding, ...]
     for rule in rules:
         missing = np.setdiff1d(np.arange(len(images)), rule.image_index)
         if len(missing) and rule.name != "bytes":
-            shown = examples([label_of(images, int(i)) for i in missing[:4]])
+            shown = examples([image_label(images, int(i)) for i in missing[:4]])
             message = f"group `{rule.name}` says nothing of {plural(len(missing), 'image')}, each alone: {shown}"
             findings.append(Finding("DK110", message, count=len(missing)))
     return tuple(findings)
@@ -261,7 +261,7 @@ def _stated(value: object) -> bool:
 
 
 def _files(images: Images) -> list[tuple[int, str]]:
-    return [(i, label_of(images, i)) for i in range(len(images))]
+    return [(i, image_label(images, i)) for i in range(len(images))]
 
 
 def _paths(images: Images) -> list[tuple[int, str]]:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detkit.errors import UsageError
+from detkit.evaluation.images import image_label
 from detkit.findings import Finding
 from detkit.tables import Dataset, freeze
-from detkit.transforms._change import label_of
 from detkit.transforms._pairs import Pairs, contents_of, cosine_pairs, hash_pairs
 from detkit.transforms._phash import SIDE, thumbnail
 
@@ -167,7 +167,7 @@ def candidates_of(datasets: Sequence[Dataset], names: Sequence[str] = ()) -> Can
         for split, members in dataset.splits.items():
             for member in members.tolist():
                 mine[member].add(prefix + split)
-        labels += [prefix + label_of(dataset.images, i) for i in range(len(dataset.images))]
+        labels += [prefix + image_label(dataset.images, i) for i in range(len(dataset.images))]
         splits += [frozenset(own or ({names[number]} if several else ())) for own in mine]
     sizes = np.concatenate([d.images.sizes for d in datasets])
     return Candidates(

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from detkit import boxes
 from detkit.errors import InputError, UsageError
+from detkit.evaluation.images import image_label
 from detkit.findings import Finding, Loss, examples, plural
 from detkit.tables import Categories, Dataset, Images, freeze, id_array
-from detkit.transforms._change import Change, label_of, loss_of_images, loss_of_rows
+from detkit.transforms._change import Change, loss_of_images, loss_of_rows
 from detkit.transforms._class_lists import renumbered
 from detkit.transforms._concat import concatenate, shifted
 from detkit.transforms._groups import same_content
@@ -129,7 +130,7 @@ def _copies(datasets: Sequence[Dataset], names: Sequence[str], duplicates: Dupli
         if source[other] != source[position]:
             found[position] = other
     if found and duplicates == "error":
-        labels = [label_of(d.images, i) for d in datasets for i in range(len(d.images))]
+        labels = [image_label(d.images, i) for d in datasets for i in range(len(d.images))]
         pairs = [f"{names[source[b]]}/{labels[b]} is {names[source[a]]}/{labels[a]}" for b, a in found.items()]
         raise InputError(
             f"{plural(len(found), 'image is a copy', 'images are copies')} of an earlier source's: {examples(pairs)}",
@@ -230,7 +231,7 @@ def _without_copies(
         return dataset, [], []
     copies = np.array(list(first), np.int64)
     count = f"{plural(len(first), 'image')} with the same bytes as one of an earlier source"
-    shown = examples([label_of(dataset.images, i) for i in first])
+    shown = examples([image_label(dataset.images, i) for i in first])
     if duplicates == "keep":
         hint = "kept (one each: `--duplicates first` or `join`)"
         return dataset, [], [Finding("DK502", f"{count}, {hint}: {shown}", count=len(first))]

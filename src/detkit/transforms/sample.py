@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
+from detkit.evaluation.images import image_label
 from detkit.findings import Finding, examples, plural
 from detkit.tables import Dataset
 from detkit.transforms._assign import count_labels, fractions, randomly, stratified
 from detkit.transforms._balance import balance_of
-from detkit.transforms._change import Change, label_of, loss_of_images, loss_of_rows
+from detkit.transforms._change import Change, loss_of_images, loss_of_rows
 
 __all__ = ["sample"]
 
@@ -80,7 +81,7 @@ def sample(
 
 
 def _order(dataset: Dataset, seed: int) -> NDArray[np.int64]:
-    names = [label_of(dataset.images, i) for i in range(len(dataset.images))]
+    names = [image_label(dataset.images, i) for i in range(len(dataset.images))]
     return np.argsort(fractions(names, seed), kind="stable")
 
 

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
+from detkit.evaluation.images import image_label
 from detkit.findings import Finding, Loss, examples, plural
 from detkit.tables import Dataset, freeze
 from detkit.transforms._assign import LabelCounts, by_hash, count_labels, randomly, stratified
 from detkit.transforms._balance import balance_of
-from detkit.transforms._change import Change, label_of
+from detkit.transforms._change import Change
 from detkit.transforms._groups import (
     KEYWORDS,
     GroupRule,
@@ -187,7 +188,7 @@ def leaks(dataset: Dataset, splits: Mapping[str, NDArray[np.int64]], groups: Gro
     for name, members in splits.items():
         for position in members.tolist():
             of_group.setdefault(int(groups.index[position]), set()).add(name)
-            file = dataset.images.paths[position] or label_of(dataset.images, position)
+            file = dataset.images.paths[position] or image_label(dataset.images, position)
             of_file.setdefault(file, set()).add(name)
     return {
         "groups": sum(len(found) > 1 for found in of_group.values()),
@@ -220,7 +221,7 @@ def _kept(
             before = fixed[group]
             if before not in (-1, names.index(name)):
                 raise UsageError(
-                    f"image `{label_of(dataset.images, int(position))}` is in `{name}`, and others of its group in "
+                    f"image `{image_label(dataset.images, int(position))}` is in `{name}`, and others of its group in "
                     f"`{names[before]}`: keeping both would cut the group",
                     hint="leave out --keep, or the --group that joins them",
                 )

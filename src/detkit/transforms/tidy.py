@@ -10,6 +10,7 @@ import numpy as np
 from detkit import boxes
 from detkit.findings import Loss
 from detkit.tables import Dataset, Detections, freeze
+from detkit.transforms._change import loss_of_rows
 
 __all__ = ["clip_boxes", "drop_invalid_boxes"]
 
@@ -27,7 +28,7 @@ def clip_boxes(table: Table) -> tuple[Table, list[Loss]]:
     changed = np.flatnonzero((cut != rows.xywh).any(axis=1))
     area = np.where(rows.area == boxes.area(rows.xywh), boxes.area(cut), rows.area)
     new = replace(rows, xywh=freeze(cut), area=freeze(area))
-    return _with_rows(table, new), _loss(table, "boxes", "clipped to the image", changed)
+    return _with_rows(table, new), loss_of_rows(table, changed, "boxes", "clipped to the image")
 
 
 def drop_invalid_boxes(table: Table) -> tuple[Table, list[Loss]]:
@@ -40,8 +41,8 @@ def drop_invalid_boxes(table: Table) -> tuple[Table, list[Loss]]:
     outside = ~empty & ((high <= 0) | (low >= sizes)).any(axis=1)
     kept = np.flatnonzero(~(empty | outside))
     losses = [
-        *_loss(table, "boxes without area", "dropped", np.flatnonzero(empty)),
-        *_loss(table, "boxes wholly outside", "dropped", np.flatnonzero(outside)),
+        *loss_of_rows(table, np.flatnonzero(empty), "boxes without area", "dropped"),
+        *loss_of_rows(table, np.flatnonzero(outside), "boxes wholly outside", "dropped"),
     ]
     return _with_rows(table, rows.take(kept)), losses
 
@@ -52,11 +53,3 @@ def _rows(table: Table) -> Any:
 
 def _with_rows(table: Table, rows: Any) -> Table:
     return replace(table, annotations=rows) if isinstance(table, Dataset) else rows
-
-
-def _loss(table: Table, what: str, action: str, rows: Any) -> list[Loss]:
-    if not len(rows):
-        return []
-    places = dict.fromkeys(int(i) for i in _rows(table).image_index[rows[:12]])
-    names = tuple(table.images.file_names[i] or str(table.images.ids[i]) for i in places)
-    return [Loss(what, action, len(rows), names[:3])]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -18,6 +16,7 @@ from detkit import boxes
 from detkit.errors import InputError, UsageError
 from detkit.findings import Loss
 from detkit.tables import Annotations, Dataset, Images, Shapes, freeze
+from detkit.transforms._change import loss_of_rows
 from detkit.transforms._tile_parts import Parts, cut_parts
 
 __all__ = ["JoinSettings", "TileIndex", "TileSettings", "Tiles", "cut", "windows_of"]
@@ -158,17 +157,7 @@ def windows_of(image_size: tuple[int, int], settings: TileSettings) -> Int:
     >>> windows_of((1000, 600), TileSettings((640, 640), 0.2)).tolist()
     [[0, 0, 640, 600], [360, 0, 1000, 600]]
     """
-    columns, rows = (_starts(image_size[i], settings.size[i], settings.overlap) for i in (0, 1))
-    width, height = (min(image_size[i], settings.size[i]) for i in (0, 1))
-    return np.array([(x, y, x + width, y + height) for y, x in product(rows, columns)], dtype=np.int64)
-
-
-def _starts(length: int, tile: int, overlap: float) -> list[int]:
-    if length <= tile:
-        return [0]
-    # A whisker less, so that a step of 0.8 times 640 is not taken for one too short.
-    steps = math.ceil((length - tile) / max(1.0, tile * (1 - overlap)) - 1e-9)
-    return [round(i * (length - tile) / steps) for i in range(steps + 1)]
+    return np.array(boxes.windows(image_size, settings.size, settings.overlap), dtype=np.int64)
 
 
 def cut(dataset: Dataset, settings: TileSettings | None = None) -> Tiles:
@@ -235,21 +224,15 @@ def _judged(dataset: Dataset, parts: Parts, settings: TileSettings) -> tuple[Int
     touched = np.bincount(parts.row, minlength=len(rows)) > 0
     share = f"less than {settings.min_visible:g} of the object visible"
     kept = np.flatnonzero(keep)
-    losses = [
-        _loss(dataset, "parts of objects", f"left out: {share}", parts.row[~keep]),
-        _loss(dataset, "parts of objects", f"flagged ignored: {share}", parts.row[ignored]),
-        _loss(dataset, "objects", "in no tile: every part was left out", np.flatnonzero(touched & ~found)),
-        _loss(dataset, "objects", "in no tile: nothing of them lies in the image", np.flatnonzero(~touched)),
-        _loss(dataset, "keypoints", "outside their tile: marked as not labelled", parts.hidden_rows(kept)),
-        _loss(dataset, "masks", "dropped: their size is not that of the image", parts.odd_masks),
-    ]
-    return kept, ignored, [loss for loss in losses if loss.count]
-
-
-def _loss(dataset: Dataset, what: str, action: str, rows: Int) -> Loss:
-    images = dict.fromkeys(int(i) for i in dataset.annotations.image_index[rows[:12]])
-    names = [dataset.images.file_names[i] or str(dataset.images.ids[i]) for i in images]
-    return Loss(what, action, len(rows), tuple(names[:3]))
+    lost = (
+        (parts.row[~keep], "parts of objects", f"left out: {share}"),
+        (parts.row[ignored], "parts of objects", f"flagged ignored: {share}"),
+        (np.flatnonzero(touched & ~found), "objects", "in no tile: every part was left out"),
+        (np.flatnonzero(~touched), "objects", "in no tile: nothing of them lies in the image"),
+        (parts.hidden_rows(kept), "keypoints", "outside their tile: marked as not labelled"),
+        (parts.odd_masks, "masks", "dropped: their size is not that of the image"),
+    )
+    return kept, ignored, [loss for what in lost for loss in loss_of_rows(dataset, *what)]
 
 
 def _names(images: Images, source: Int, windows: Int) -> list[str]:

@@ -20,7 +20,7 @@ from detkit.api.checking import check_settings
 from detkit.caches import cache_folder
 from detkit.checks._headers import Headers
 from detkit.errors import InputError, UsageError
-from detkit.tables import Categories, Dataset, Images, Source
+from detkit.tables import Categories, Dataset, Images, Shapes, Source
 from naive import iou
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -333,3 +333,23 @@ def test_the_later_of_two_equal_ids_is_the_one_that_stands_later_in_the_file() -
     assert found.image == "a.png"
     mended = checks.mend(dataset, checks.Context(dataset), ("DK103",)).dataset
     assert mended.annotations.ids.tolist() == [5 + 1, 5]
+
+
+def test_an_outline_in_shares_is_turned_into_pixels_with_its_box() -> None:
+    rows = [[10, 10, 40, 40], [0.25, 0.5, 0.5, 0.25], [0.25, 0.5, 0.5, 0.25]]
+    outlines = [None, [[0.25, 0.5, 0.75, 0.5, 0.75, 0.75, 0.25, 0.75]], [[25, 40, 75, 40, 75, 60, 25, 60]]]
+    dataset = table(rows)
+    dataset = dataclasses.replace(
+        dataset, annotations=dataclasses.replace(dataset.annotations, shapes=Shapes.from_rows(outlines))
+    )
+    mended = checks.mend(dataset, checks.Context(dataset), ["DK210"], unsafe=True).dataset.annotations
+    assert mended.xywh.tolist() == [[10, 10, 40, 40], [25, 40, 50, 20], [25, 40, 50, 20]]
+    assert mended.shapes is not None
+    corners = [[25, 40], [75, 40], [75, 60], [25, 60]]
+    assert [points.tolist() for n in (1, 2) for points in mended.shapes.polygons(n)] == [corners, corners]
+
+
+def test_a_class_name_of_blanks_alone_is_not_emptied() -> None:
+    dataset = dataclasses.replace(table([[0, 0, 9, 9]]), categories=Categories.from_names(["   ", " cat"]))
+    mended = checks.mend(dataset, checks.Context(dataset), ["DK309"])
+    assert mended.dataset.categories.names == ("   ", "cat")

@@ -16,7 +16,7 @@ import pytest
 
 import detkit
 from detkit.api.predicting import predict
-from detkit.detectors import Request, open_detector, part_folder
+from detkit.detectors import Request, _workers, open_detector, part_folder
 from detkit.detectors._detector import _tried
 from detkit.errors import DetkitError, InputError, MissingExtraError, OutputError, UsageError
 from unit.detectors.conftest import COLOURS
@@ -107,6 +107,12 @@ def test_a_worker_that_fails_is_an_error_here(model: Model, photos: Path, tmp_pa
     pictures = Pictures(("a.png", "b.png"), (str(photos / "photo_00.png"), str(photos / "photo_01.png")))
     with pytest.raises(UsageError, match="labels"):
         run_on(["cpu", "cpu"], Request(str(model()), values={"labels": "7"}), pictures, parts, [0, 1], lambda n: None)
+
+
+def test_an_error_of_a_worker_knows_its_file_here() -> None:
+    error = InputError("cannot be read", path="a.onnx", place="byte 7", hint="export it again")
+    again = _workers._raised(type(error).__name__, vars(error))
+    assert (type(again), str(again), vars(again)) == (InputError, str(error), vars(error))
 
 
 _KILLED = """

@@ -83,7 +83,7 @@ def test_cuda_that_does_not_start_is_an_error_and_never_a_run_on_the_cpu(
     model: Model, monkeypatch: pytest.MonkeyPatch, raises: bool
 ) -> None:
     fake = _Listed(raises=raises)
-    monkeypatch.setattr("detkit.detectors._session._onnxruntime", lambda: fake)
+    monkeypatch.setattr("detkit.detectors._session.load_onnxruntime", lambda: fake)
     with pytest.raises(UsageError, match=r"device `cuda:0` did not start: .*(CPUExecutionProvider|no CUDA-capable)"):
         open_detector(Request(str(model())), "cuda:0")
     assert fake.asked[0][0] == "CUDAExecutionProvider"
@@ -91,7 +91,7 @@ def test_cuda_that_does_not_start_is_an_error_and_never_a_run_on_the_cpu(
 
 
 def test_model_at_fault_is_told_from_a_device_at_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detkit.detectors._session._onnxruntime", lambda: _Listed(raises=True))
+    monkeypatch.setattr("detkit.detectors._session.load_onnxruntime", lambda: _Listed(raises=True))
     (tmp_path / "x.onnx").write_bytes(b"nonsense")
     with pytest.raises(InputError, match=r"x\.onnx: cannot be loaded"):
         open_session(tmp_path / "x.onnx", "cuda:0")
@@ -131,7 +131,7 @@ def test_one_node_graph_is_what_onnx_makes_of_it() -> None:
 
 
 def test_runtimes_tell_what_really_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_onnxruntime", lambda: _Listed(raises=False))
+    monkeypatch.setattr(devices, "load_onnxruntime", lambda: _Listed(raises=False))
     monkeypatch.setattr(devices, "_version", {"onnxruntime": "1.2", "onnxruntime-gpu": "1.3"}.get)
     found = runtimes()
     assert {row["name"]: row["starts"] for row in found["providers"]} == {

@@ -261,6 +261,44 @@ def test_counted_classes_get_a_free_id():
     assert met(aligned) == [(1, 1), (1, ids[2]), (2, ids[2])]
 
 
+def test_counted_classes_get_ids_of_their_own_in_any_order():
+    truth = two_images(class_ids=[1, 2], class_names=["a", "b"])
+    rows = [(1, 3, BOX, 0.9), (1, 1, BOX, 0.8)]
+    detections = detections_of(rows, class_ids=[3, 1], class_names=["new", "other"])
+    ids = align(truth, detections, unmapped="count").truth.categories.ids.tolist()
+    assert ids == [1, 2, 3, 4]
+
+
+def test_an_id_of_thousands_of_digits_is_text():
+    long = "9" * 5000
+    truth = two_images(image_ids=[long, "b"], class_ids=["1", long])
+    aligned = align(truth, detections_of([(long, long, BOX, 0.9)]))
+    assert met(aligned) == [(long, long)]
+
+
+def twins(**changes):
+    return truth_of([(0, k, BOX) for k in range(3)], class_names=["cat", "dog", "cat"], **changes)
+
+
+@pytest.mark.parametrize("theirs", [[1, 2, 3], [3, 2, 1]])
+def test_classes_of_one_name_meet_by_id(theirs):
+    found = detections_of([(1, 3, BOX, 0.9), (1, 1, BOX, 0.8)], class_ids=theirs, class_names=["cat", "dog", "cat"])
+    aligned = align(twins(), found)
+    assert (met(aligned), codes(aligned)) == ([(1, 3), (1, 1)], [])
+
+
+def test_classes_of_one_name_without_ids_in_common_meet_in_their_order():
+    rows = [(1, 8, BOX, 0.9), (1, 5, BOX, 0.8)]
+    found = detections_of(rows, class_ids=[5, 8], class_names=["cat", "cat"])
+    aligned = align(twins(), found)
+    assert (met(aligned), codes(aligned)) == ([(1, 3), (1, 1)], [])
+
+
+def test_a_name_that_only_the_truth_has_several_times_is_said_to_be_the_last():
+    aligned = align(twins(), detections_of([(1, 7, BOX, 0.9)], class_names=["cat"]))
+    assert (met(aligned), codes(aligned)) == ([(1, 3)], ["DK103"])
+
+
 def test_unmapped_classes_can_be_an_error():
     with pytest.raises(InputError, match=r"1 predicted class \(2 boxes\)"):
         align(two_images(), detections_of(UNKNOWN), unmapped="error")

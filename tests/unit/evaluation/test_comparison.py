@@ -184,3 +184,16 @@ def test_a_csv_of_three_columns_is_no_grouping(results: Any, tmp_path: Path) -> 
     (tmp_path / "g.csv").write_text("a,b,c\n", encoding="utf-8")
     with pytest.raises(InputError, match="has 3 columns"):
         group_images(results[0][1], tmp_path / "g.csv")
+
+
+def test_a_rule_on_a_name_that_several_classes_have_is_refused(found: comparison.Comparison) -> None:
+    (pair,) = found.pairs
+    (identifier, name, rows), *others = pair.per_class
+    twins = replace(pair, per_class=((identifier, name, rows), (99, name, rows), *others))
+    with pytest.raises(UsageError, match=rf"several classes are named `{name}` \(ids {identifier}, 99\)"):
+        judge_comparison(replace(found, pairs=(twins,)), [f"class.{name}.AP.delta>=0"])
+
+
+def test_a_class_may_be_quoted_in_a_rule(found: comparison.Comparison) -> None:
+    (row,) = judge_comparison(found, ['class["star"].AP50.delta<=1']).rows
+    assert row.verdict == "pass"

@@ -193,3 +193,15 @@ def test_verdicts_become_one_outcome():
 def test_wrong_rules(rule, message):
     with pytest.raises(UsageError, match=message):
         judge_differences(FOUND, [rule])
+
+
+def test_a_rule_on_a_name_that_several_classes_have_is_refused():
+    found = compare_predictions(table(A, classes=("cat", "cat")), table(B, classes=("cat", "cat")))
+    with pytest.raises(UsageError, match=r"several classes are named `cat` \(ids 1, 2\)"):
+        judge_differences(found, ["class.cat.unmatched<=0"])
+
+
+def test_a_class_name_may_hold_a_dot_without_quotes():
+    found = compare_predictions(table(A, classes=("a.b", "dog")), table(B, classes=("a.b", "dog")))
+    plain, quoted = judge_differences(found, ["class.a.b.unmatched>=0", 'class["a.b"].unmatched>=0']).rows
+    assert plain.value == quoted.value

@@ -109,6 +109,17 @@ def test_findings_of_all_three_sources_are_kept_and_coverage_is_told():
     assert result.counts == {"outside_truth": 1, "unmapped": 0, "beyond_max_detections": 0}
 
 
+@pytest.mark.parametrize(("predicted", "code"), [(4, None), (3, "DK705"), (2, "DK705"), (1, "DK713")])
+def test_a_warning_where_more_than_half_of_the_images_have_no_predictions(predicted, code):
+    truth = [(image, 1, BOX) for image in (1, 2, 3, 4)]
+    result = run(truth, [(image, 1, BOX, 0.5) for image in range(1, predicted + 1)], images=(1, 2, 3, 4))
+    found = [f for f in result.findings if f.code in ("DK705", "DK713")]
+    assert [f.code for f in found] == ([code] if code else [])
+    assert [f.count for f in found] == ([4 - predicted] if code else [])
+    assert all(f.message.startswith(f"{4 - predicted} of 4 truth images have no predictions") for f in found)
+    assert all(f.severity == ("warning" if code == "DK713" else "info") for f in found)
+
+
 def test_no_image_is_no_verdict():
     truth = truth_of([(0, 0, BOX)])
     aligned = align(truth, detections_of([(1, 1, BOX, 0.5)]))

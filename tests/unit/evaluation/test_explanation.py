@@ -16,6 +16,7 @@ from detkit.errors import CannotJudgeError, InputError
 from detkit.evaluation.explanation import best_score, explain, image_counts, statistics_of
 from detkit.evaluation.matches import compact, match_table
 from detkit.evaluation.result import Evaluation
+from detkit.reports.explanation import text
 
 DEMO = Path(__file__).resolve().parents[3] / "fixtures" / "demo"
 
@@ -83,6 +84,30 @@ def test_the_demo_is_explained_as_a_whole(good: Evaluation, worse: Evaluation) -
     assert all(image.errors > 0 for image in found.images)
     assert len(found.images) == min(10, found.worse)
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def without_names(result: Evaluation) -> dict[str, Any]:
+    """Matches as an earlier version saved them."""
+    arrays = compact(result)
+    meta = json.loads(bytes(arrays["meta"]))
+    assert meta.pop("file_names") == list(result.truth.images.file_names)
+    return {**arrays, "meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)}
+
+
+def test_images_have_the_names_that_the_truth_gives_them(good: Evaluation, worse: Evaluation) -> None:
+    names = dict(zip(good.truth.images.ids.tolist(), good.truth.images.file_names, strict=True))
+    sides = (compact, compact), (compact, without_names), (without_names, compact)
+    for now, before in sides:
+        found = explain(worse.to_dict(), good.to_dict(), matches=now(worse), baseline_matches=before(good))
+        assert [image.file_name for image in found.images] == [names[image.image_id] for image in found.images]
+        assert all(image.file_name for image in found.images)
+    old = explain(worse.to_dict(), good.to_dict(), matches=without_names(worse), baseline_matches=without_names(good))
+    assert {image.file_name for image in old.images} == {None}
+    shown = {
+        name: text({"metrics": [], "images": one.to_dict()["images"], "notes": []}).splitlines()[3].split()
+        for name, one in (("new", found), ("old", old))
+    }
+    assert (shown["new"][:3], shown["old"][:2]) == (["image", "id", "TP"], ["image", "TP"])
 
 
 def test_nothing_moved_against_itself(good: Evaluation) -> None:

@@ -294,6 +294,11 @@ def test_boxes_and_lists_are_widened() -> None:
     assert (wide.findings, truth.annotations.category_index.tolist()) == ((), [0, 2, 1])
 
 
+def test_copies_get_ids_beyond_the_largest_whole_number() -> None:
+    truth = _truth([(0, 0, BOX)], {0: {}}, ids=id_array([2**63 - 1]))
+    assert expand(truth, read_hierarchy(TREE)).annotations.ids.tolist() == [2**63 - 1, 2**63, 2**63 + 1]
+
+
 def test_labels_are_names_ids_or_freebase_ids() -> None:
     tree = {"Subcategory": [{"LabelName": "/m/03", "Subcategory": [{"LabelName": "1"}, {"LabelName": "b"}]}]}
     truth = _truth([(0, 0, BOX), (0, 1, BOX)], {0: {}})

@@ -170,7 +170,7 @@ def test_damaged_parts_and_other_files(parts: list[Path], tmp_path: Path) -> Non
         ("text", "no part"),
         ("other", "no part"),
         ("newer", "schema `detkit.partial/9`"),
-        ("gone", "cannot be read"),
+        ("gone", "no such file"),
     ):
         with pytest.raises(errors.InputError, match=message):
             sharding.merge_results([tmp_path / f"{name}.npz"])

@@ -77,6 +77,35 @@ def test_the_text_ends_with_the_verdict_and_details_show_each_row() -> None:
     assert "of 4 pass" not in everything
 
 
+def test_of_many_warnings_those_that_miss_by_most_are_shown() -> None:
+    """Thirty classes at 0.20, 0.21, ... 0.49 under a limit of 0.5: the ten lowest stay, in their order."""
+    values: dict[str, float | None] = {f"c{n:02}": (20 + n * 7 % 30) / 100 for n in range(30)}
+    rows = (row(0.3, 0.5, metric="AP"), *classes(values, verdict="warn", severity="warn"))
+    found = gate_table(GateReport(rows))
+    lowest = [name for name, value in values.items() if value is not None and value < 0.295]
+    assert [r.metric for r in found.rows] == ["AP", *(f"class.{name}.AP50" for name in lowest)]
+    assert (len(lowest), found.hidden) == (10, 20)
+    lines = render_gate(GateReport(rows)).splitlines()
+    assert lines[-2:] == [
+        "... 20 warnings nearer to the limit left out (all of them: --details)",
+        "verdict: FAILED (1 fail, 30 warn)",
+    ]
+    assert len(render_gate(GateReport(rows), details=True).splitlines()) == 2 + 31 + 1
+    markdown = render_gate(GateReport(rows), "markdown")
+    assert "- 20 more warnings, in the fold below" in markdown
+    assert all(f"class.{name}.AP50" in markdown.partition("<details>")[2] for name in values)
+    assert gate_table(GateReport(rows[:11])).hidden == 0
+
+
+def test_every_failure_is_shown_and_undecided_warnings_come_before_others() -> None:
+    failing = classes({f"f{n}": 0.1 for n in range(40)})
+    unknown = classes({f"u{n}": None for n in range(3)}, severity="warn")
+    found = gate_table(GateReport((*failing, *classes({f"w{n}": 0.1 for n in range(20)}, verdict="warn"), *unknown)))
+    assert sum(r.verdict == "fail" for r in found.rows) == 40
+    assert [r.metric for r in found.rows if r.verdict == "undefined"] == [r.metric for r in unknown]
+    assert found.hidden == 13
+
+
 def test_every_other_rendering_has_every_row() -> None:
     report = GateReport(MIXED)
     assert len(report.to_dict()["rules"]) == len(MIXED)

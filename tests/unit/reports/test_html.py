@@ -88,6 +88,21 @@ def test_the_same_result_gives_the_same_bytes() -> None:
     assert render(with_analyses(random_result(5))) == render(with_analyses(random_result(5)))
 
 
+def test_settings_are_written_as_a_reader_writes_them() -> None:
+    found = content(render(scored([(0, 0)], [(0, 0, 1.0, 0.5)])))
+    protocol = dict(found["settings"][0]["rows"])
+    assert protocol["iou_thresholds"] == "[0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95]"
+    assert '"small": [0, 1024]' in protocol["area_ranges"]
+
+
+def test_an_oriented_box_moves_with_its_corners() -> None:
+    box = DrawnBox("tp", 5, 6, 4, 2, "ship", corners=((5, 7), (7, 6), (9, 7), (7, 8)))
+    moved = box.moved(5, 5)
+    assert (moved.x, moved.y, moved.w, moved.h) == (0, 1, 4, 2)
+    assert moved.corners == ((0, 2), (2, 1), (4, 2), (2, 3))
+    assert DrawnBox("tp", 5, 6, 4, 2, "ship").moved(1, 1).corners is None
+
+
 def test_pictures_and_crops_are_carried() -> None:
     picture = Picture("a.jpg", "data:image/jpeg;base64,AA==", 4, 3, (DrawnBox("fp", 0, 0, 1, 1, "dog", 0.5, 0.25),))
     gallery = Gallery((picture,), {"confusion 2": [picture]}, "1 of 1.")

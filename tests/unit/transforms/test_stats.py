@@ -118,6 +118,14 @@ def test_pairs_are_those_of_a_plain_count() -> None:
     assert [count for _, _, count in found] == sorted(wanted.values(), reverse=True)
 
 
+def test_a_bin_is_named_by_what_it_holds() -> None:
+    from detkit.reports._stats import span
+
+    # Whole numbers: from 5 to below 7 are 5 and 6. Lengths: from 16 to below 32.
+    assert [span("boxes_per_image", (0, 1, 5, 7), n) for n in range(4)] == ["0", "1 to 4", "5 to 6", ">= 7"]
+    assert span("size", (16.0, 32.0), 0) == "16 to 32"
+
+
 def test_details_stay_within_80_columns_and_plots_are_the_same_bytes(tmp_path) -> None:
     import pytest
 

@@ -8,14 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.evaluation.result import Evaluation
+from detkit.ragged import python_value
 from detkit.tables import Detections
 
-__all__ = ["detection_values", "image_values", "plain", "ranks", "truth_values"]
-
-
-def plain(value: Any) -> Any:
-    """A NumPy scalar as Python's own, anything else as it is."""
-    return value.item() if hasattr(value, "item") else value
+__all__ = ["detection_values", "image_values", "ranks", "truth_values"]
 
 
 def image_values(result: Evaluation, image: int) -> dict[str, Any]:
@@ -32,7 +28,7 @@ def image_values(result: Evaluation, image: int) -> dict[str, Any]:
         `image_id`, `file_name`.
     """
     images = result.truth.images
-    return {"image_id": plain(images.ids[image]), "file_name": images.file_names[image]}
+    return {"image_id": python_value(images.ids[image]), "file_name": images.file_names[image]}
 
 
 def truth_values(result: Evaluation, row: int) -> dict[str, Any]:
@@ -51,7 +47,7 @@ def truth_values(result: Evaluation, row: int) -> dict[str, Any]:
     if row < 0:
         return {"truth_id": None, "truth_box": None}
     rows = result.truth.annotations
-    return {"truth_id": plain(rows.ids[row]), "truth_box": rows.xywh[row].tolist()}
+    return {"truth_id": python_value(rows.ids[row]), "truth_box": rows.xywh[row].tolist()}
 
 
 def detection_values(detections: Detections, row: int) -> dict[str, Any]:

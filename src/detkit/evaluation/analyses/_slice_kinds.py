@@ -169,10 +169,9 @@ def object_slices(result: Evaluation, counted: Mask, again: Rematching) -> tuple
 
 def _members(result: Evaluation, name: str, members: Sequence[Any]) -> Index:
     try:
-        found: Index = find_images(result.truth, [str(member) for member in members])
+        return find_images(result.truth, [str(member) for member in members])
     except UsageError as error:
         raise UsageError(f"slice `{name}`: {error.message}", hint=error.hint) from error
-    return found
 
 
 def _sizes(result: Evaluation, again: Rematching) -> list[Slice]:
@@ -254,12 +253,15 @@ def _attributes(
 
 
 def _values(held: Mapping[int, Any]) -> dict[str, list[int]]:
-    """Value -> places that have it, in the order of the values; lists and what is not stated are none."""
+    """Value as text -> places that have it, in the order of the values; lists and what is not stated are none."""
     members: dict[Any, list[int]] = {}
     for place, value in held.items():
         if isinstance(value, bool | int | float | str) and value == value and value != "":
             members.setdefault((type(value).__name__, value), []).append(place)
-    return {_shown(value): members[kind, value] for kind, value in sorted(members)}
+    found: dict[str, list[int]] = {}
+    for kind, value in sorted(members):
+        found.setdefault(_shown(value), []).extend(members[kind, value])
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.evaluation.engine import _Columns
+from detkit.evaluation.engine import MatchColumns
 from detkit.evaluation.overlaps import cell_overlaps
 from detkit.evaluation.protocols import Metric, Protocol
 from detkit.evaluation.result import Evaluation, metric_rows, metric_value
@@ -117,7 +117,7 @@ class Rematching:
 
     def __init__(self, result: Evaluation, jobs: int | None) -> None:
         self._result, self._jobs = result, jobs
-        self._columns = _Columns(result.truth, result.detections, result.protocol, result.scored.layout)
+        self._columns = MatchColumns(result.truth, result.detections, result.protocol, result.scored.layout)
         self._compare = cell_overlaps(result.truth, result.detections, result.protocol)
 
     def areas(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.evaluation.analyses._base import Settings, reference
+from detkit.evaluation.analyses._counts import plain
 from detkit.evaluation.analyses._crossing import BACKGROUND, Boxes, Pairs, boxes_at, pairs_of
 from detkit.evaluation.cells import class_names
 from detkit.evaluation.result import Evaluation
@@ -72,12 +73,12 @@ class Errors:
         return {
             "foreground": self.foreground,
             "background": self.background,
-            "AP": _defined(self.overall),
+            "AP": plain(self.overall),
             "types": [
                 {
                     "type": name,
                     "count": int(self.counts[n].sum()),
-                    "dAP": _defined(self.overall_fixed[n] - self.overall),
+                    "dAP": plain(self.overall_fixed[n] - self.overall),
                 }
                 for n, name in enumerate(_KINDS)
             ],
@@ -85,9 +86,9 @@ class Errors:
                 {
                     "category_id": i,
                     "name": name,
-                    "AP": _defined(self.ap[k]),
+                    "AP": plain(self.ap[k]),
                     "count": {kind: int(self.counts[n, k]) for n, kind in enumerate(_KINDS)},
-                    "dAP": {kind: _defined(cost[n, k]) for n, kind in enumerate(_KINDS)},
+                    "dAP": {kind: plain(cost[n, k]) for n, kind in enumerate(_KINDS)},
                 }
                 for k, (i, name) in enumerate(self.classes)
             ],
@@ -292,7 +293,3 @@ def _mean_ap(curves: NDArray[np.float64]) -> float:
     """Mean over the classes with truth, taken as the evaluation takes it; NaN without any."""
     defined = curves[curves > -1]
     return float(np.mean(defined)) if len(defined) else float("nan")
-
-
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

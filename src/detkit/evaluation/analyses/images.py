@@ -12,6 +12,7 @@ from detkit.evaluation.analyses._base import Settings, reference
 from detkit.evaluation.analyses.thresholds import operating_point
 from detkit.evaluation.result import Evaluation
 from detkit.kernels.match import FALSE, TRUE
+from detkit.ragged import python_value
 
 __all__ = ["ImageErrors", "analyse"]
 
@@ -60,7 +61,7 @@ class ImageErrors:
             "half_of_errors_on": _images_for_half(errors),
             "worst": [
                 {
-                    "image_id": self.ids[i].item() if hasattr(self.ids[i], "item") else self.ids[i],
+                    "image_id": python_value(self.ids[i]),
                     "file_name": self.file_names[i],
                     "tp": int(self.tp[i]),
                     "fp": int(self.fp[i]),

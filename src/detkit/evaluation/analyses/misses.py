@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from detkit.errors import UsageError
 from detkit.evaluation.analyses._base import Settings, reference
 from detkit.evaluation.analyses._crossing import BACKGROUND, UNSCORED, Boxes, Pairs, boxes_at, pairs_of, starts_of
-from detkit.evaluation.analyses._examples import detection_values, image_values, plain, truth_values
+from detkit.evaluation.analyses._examples import detection_values, image_values, truth_values
 from detkit.evaluation.analyses.thresholds import operating_point
 from detkit.evaluation.cells import class_names
 from detkit.evaluation.overlaps import areas_of
 from detkit.evaluation.result import Evaluation
 from detkit.kernels.cross import near_pairs
 from detkit.kernels.match import FALSE
+from detkit.ragged import python_value
 from detkit.tables import Detections
 
 __all__ = ["REASONS", "Misses", "analyse"]
@@ -94,12 +95,12 @@ class Misses:
         image, box = rows.image_index[self.truth].tolist(), rows.xywh[self.truth]
         candidates = [self._candidate(n) for n in range(len(self.truth))]
         return {
-            "image_id": [plain(truth.images.ids[i]) for i in image],
+            "image_id": [python_value(truth.images.ids[i]) for i in image],
             "file_name": [truth.images.file_names[i] for i in image],
             "category": [truth.categories.names[c] for c in rows.category_index[self.truth].tolist()],
             **{name: box[:, n].tolist() for n, name in enumerate(("x", "y", "width", "height"))},
             "area": _areas(self.result)[self.truth].tolist(),
-            "truth_id": [plain(rows.ids[g]) for g in self.truth.tolist()],
+            "truth_id": [python_value(rows.ids[g]) for g in self.truth.tolist()],
             "reason": [REASONS[r] for r in self.reason.tolist()],
             "candidate_category": [c and c["category"] for c in candidates],
             "candidate_score": [c and c["score"] for c in candidates],

@@ -202,7 +202,8 @@ def analyse(result: Evaluation, settings: Settings) -> Slices:
     pairs = _crossings(slices)
     enough = [pair for pair in pairs if np.count_nonzero(pair.truths & bench.counted) >= LEAST_TRUTHS]
     too_small = sum(bool((pair.truths & bench.counted).any()) for pair in pairs) - len(enough)
-    whole = Slice("overall", "all", np.ones_like(bench.counted), np.ones_like(bench.kept))
+    every = np.ones(len(result.truth.images), np.bool_)
+    whole = Slice("overall", "all", np.ones_like(bench.counted), np.ones_like(bench.kept), every)
     with ThreadPoolExecutor(settings.jobs or os.cpu_count() or 1) as pool:
         rows = list(pool.map(bench.row, [whole, *slices, *enough]))
     return Slices(
@@ -250,8 +251,6 @@ class _Bench:
         total, tp = int(np.count_nonzero(truths)), int(np.count_nonzero(truths & self.found))
         if part.images is not None:
             images = int(np.count_nonzero(part.images))
-        elif part.kind == "overall":
-            images = len(self.result.truth.images)
         else:
             images = len(np.unique(self.result.truth.annotations.image_index[truths]))
         ap: tuple[float | None, float | None] = (None, None)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from detkit.evaluation.analyses import _objectlab
 from detkit.evaluation.analyses._base import Settings
 from detkit.evaluation.analyses._crossing import boxes_at, starts_of
-from detkit.evaluation.analyses._examples import detection_values, image_values, plain, truth_values
+from detkit.evaluation.analyses._examples import detection_values, image_values, truth_values
 from detkit.evaluation.federated import contains, partial_cells, verified_cells
 from detkit.evaluation.result import Evaluation
 from detkit.kernels.cross import near_pairs
 from detkit.kernels.match import TRUE
+from detkit.ragged import python_value
 
 __all__ = ["KINDS", "SUSPECT_BELOW", "Ranked", "Suspects", "analyse"]
 
@@ -164,7 +165,7 @@ class Suspects:
         k = int(category)
         return {
             "action": action,
-            "category_id": plain(truth.categories.ids[k]),
+            "category_id": python_value(truth.categories.ids[k]),
             "category": truth.categories.names[k],
             "box": box.tolist(),
         }

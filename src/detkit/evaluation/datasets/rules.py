@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from detkit.errors import UsageError
-from detkit.evaluation._gate_paths import Reading, suggestion
+from detkit.evaluation._gate_names import select_name, suggestion
+from detkit.evaluation._gate_paths import Reading
 from detkit.evaluation.datasets.differences import DatasetDifferences
 from detkit.evaluation.gate import GateReport, judge_reading, parse_expression
 
@@ -52,9 +53,8 @@ def judge_dataset_differences(found: DatasetDifferences, rules: Iterable[str]) -
 
 
 def _figure(found: DatasetDifferences, path: str) -> float | None:
-    of_class = re.fullmatch(r"class(?:\.(.+)|\[([\"'])(.+)\2\])\.(\w+)", path, re.DOTALL)
-    if of_class is not None:
-        return _figure_of_class(found, path, of_class[1] or of_class[3], of_class[4])
+    if re.match(r"class[.\[]", path):
+        return _figure_of_class(found, path)
     if path.startswith("flags."):
         # A flag that nobody set differs nowhere: 0 is the answer, not a mistake.
         return float(found.flags.get(path.removeprefix("flags."), 0))
@@ -66,12 +66,11 @@ def _figure(found: DatasetDifferences, path: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _figure_of_class(found: DatasetDifferences, path: str, label: str, name: str) -> float | None:
+def _figure_of_class(found: DatasetDifferences, path: str) -> float | None:
     rows = {str(row["name"]): row for row in found.per_class}
-    if label not in rows and label in found.versions.classes:
-        raise UsageError(f"class `{label}` of `{path}` has no box in either version, or is renamed there")
+    label, name = select_name("class", path[5:], found.versions.classes, path)
     if label not in rows:
-        raise UsageError(f"unknown class `{label}` in `{path}`", hint=suggestion(label, list(rows)))
+        raise UsageError(f"class `{label}` of `{path}` has no box in either version, or is renamed there")
     known = [key for key in rows[label] if key != "name"]
     if name not in known:
         raise UsageError(f"unknown metric `{path}`", hint=suggestion(name, known))

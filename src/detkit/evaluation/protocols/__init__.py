@@ -10,9 +10,9 @@ from typing import Any
 
 from detkit import registry
 from detkit.errors import UsageError
-from detkit.evaluation.protocols._base import UNLIMITED, AreaRange, ImageLabels, Metric, Protocol
+from detkit.evaluation.protocols._base import UNLIMITED, AreaRange, DropReason, ImageLabels, Metric, Protocol
 
-__all__ = ["UNLIMITED", "AreaRange", "ImageLabels", "Metric", "Protocol", "get", "names"]
+__all__ = ["UNLIMITED", "AreaRange", "DropReason", "ImageLabels", "Metric", "Protocol", "get", "names"]
 
 _ROOM = "detkit.evaluation.protocols"
 

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from detkit.errors import UsageError
 
-__all__ = ["UNLIMITED", "Accumulate", "AreaRange", "ImageLabels", "Metric", "Protocol"]
+__all__ = ["UNLIMITED", "Accumulate", "AreaRange", "DropReason", "ImageLabels", "Metric", "Protocol"]
+
+#: Why a truth may not be read at all.
+DropReason = Literal["ignored", "empty", "duplicates"]
 
 #: A cap that cuts nothing.
 UNLIMITED = 2**31 - 1
@@ -171,7 +174,7 @@ class Protocol:
     class_groups: str | None = None
     cap_per: Literal["class", "image"] = "class"
     drop_empty: tuple[Literal["detections", "truths"], ...] = ()
-    drop_truths: tuple[Literal["ignored", "empty", "duplicates"], ...] = ()
+    drop_truths: tuple[DropReason, ...] = ()
     operating_point: OperatingPoint | None = field(default=None, repr=False)
     sigmas: tuple[float, ...] = ()
     strict_iou: bool = False

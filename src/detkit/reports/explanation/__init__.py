@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from detkit.findings import plural
 from detkit.reports import render_gate
 from detkit.reports._table import WIDTH, number, printable, table
+from detkit.reports._workflow_commands import command
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport
@@ -34,6 +35,9 @@ def with_verdict(
     shown = render_gate(verdict, format, details=details)
     if found is None or format not in _RENDERINGS:
         return shown
+    if format == "text":  # a terminal shows the end of a long text: there the verdict stays
+        table, _, line = shown.rstrip("\n").rpartition("\n")
+        return f"{table}\n\n{text(found)}\n{line}\n"
     return f"{shown}{_BETWEEN[format]}{_RENDERINGS[format](found)}"
 
 
@@ -41,7 +45,7 @@ def text(found: Mapping[str, Any]) -> str:
     """Lines for a terminal of 80 columns; `found` is of schema `detkit.explanation/1`."""
     lines: list[str] = []
     for one in found["metrics"]:
-        lines += [_headline(one), ""]
+        lines += [printable(_headline(one)), ""]
         if rows := _classes(one):
             lines += [*table(_CLASS_HEADER, rows), *_left_out(one), ""]
     lines += _images_as_text(found)
@@ -52,22 +56,25 @@ def text(found: Mapping[str, Any]) -> str:
 
 def markdown(found: Mapping[str, Any]) -> str:
     """The same for a step summary."""
+    from detkit.reports.markdown import grid
+
     lines: list[str] = []
     for one in found["metrics"]:
         lines += [f"**{_escape(_headline(one))}**", ""]
         if rows := _classes(one):
-            lines += [*_grid(_CLASS_HEADER, rows), "", *_left_out(one), ""]
+            lines += [*grid(_CLASS_HEADER, rows), "", *_left_out(one), ""]
     images = found["images"]
     if images is not None:
         lines += [f"{_escape(_images_headline(images))}", ""]
         if images["most_new_errors"]:
-            lines += [*_grid(_IMAGE_HEADER, _image_rows(images)), ""]
+            lines += [*grid(*_image_table(images)), ""]
     lines += [f"- {_escape(note)}" for note in found["notes"]]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
 _CLASS_HEADER = ("class", "baseline", "now", "change", "of the mean", "truths")
 _IMAGE_HEADER = ("image", "TP was", "is", "FP was", "is", "FN was", "is", "new errors")
+_NAMED_HEADER = ("image", "id", *_IMAGE_HEADER[1:])
 
 
 def _headline(one: Mapping[str, Any]) -> str:
@@ -112,7 +119,7 @@ def _images_as_text(found: Mapping[str, Any]) -> list[str]:
         return []
     lines = [_images_headline(images)]
     if images["most_new_errors"]:
-        lines += ["", *table(_IMAGE_HEADER, _image_rows(images))]
+        lines += ["", *table(*_image_table(images))]
     return [*lines, ""]
 
 
@@ -124,20 +131,19 @@ def _images_headline(images: Mapping[str, Any]) -> str:
     )
 
 
-def _image_rows(images: Mapping[str, Any]) -> list[list[str]]:
-    return [
+def _image_table(images: Mapping[str, Any]) -> tuple[Sequence[str], list[list[str]]]:
+    """Header and rows; with a column for the id beside the file name, where the truth has names."""
+    listed = images["most_new_errors"]
+    named = any(row.get("file_name") for row in listed)
+    rows = [
         [
-            str(row["image_id"]),
+            *([row.get("file_name") or "-", str(row["image_id"])] if named else [str(row["image_id"])]),
             *(str(row[side][key]) for key in ("tp", "fp", "fn") for side in ("before", "after")),
             f"+{row['new_errors']}",
         ]
-        for row in images["most_new_errors"]
+        for row in listed
     ]
-
-
-def _grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    return [*lines, *("| " + " | ".join(map(_escape, row)) + " |" for row in rows)]
+    return _NAMED_HEADER if named else _IMAGE_HEADER, rows
 
 
 def _escape(shown: str) -> str:
@@ -147,14 +153,12 @@ def _escape(shown: str) -> str:
 
 
 def _notices(found: Mapping[str, Any]) -> str:
-    from detkit.reports.github import notice
-
     lines = []
     for one in found["metrics"]:
         fell = [f"{row['name']} {row['delta']:+.4f}" for row in one["classes"][:5] if row["delta"] < 0]
-        lines.append(notice("detkit explain", "; ".join([_headline(one), *fell])))
+        lines.append(command("notice", "detkit explain", "; ".join([_headline(one), *fell])))
     return "\n".join(lines) + "\n" if lines else ""
 
 
 _RENDERINGS = {"text": text, "markdown": markdown, "github": _notices}
-_BETWEEN = {"text": "\n", "markdown": "\n", "github": ""}
+_BETWEEN = {"markdown": "\n", "github": ""}

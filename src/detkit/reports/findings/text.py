@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from detkit.findings import folded
 from detkit.reports._table import printable, table
 from detkit.reports.findings._shared import Options, closing, fix_lines, groups, said
 
@@ -25,7 +26,7 @@ def render(content: Mapping[str, Any], options: Options) -> str:
         rows_shown, rest = group.listed(options.limit(_SHOWN))
         for row in rows_shown:
             first, below = said(row)
-            lines += [f"  {first}", *(f"  {line}" for line in below)]
+            lines += [part for line in (first, *below) for part in folded(f"  {printable(line)}")]
         if rest and rows_shown:
             lines.append(f"  and {rest} more")
         lines.append("")

@@ -17,8 +17,10 @@
   const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
   const svg = (tag, attributes, ...children) =>
     fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
-  const shown = (value, digits = 4) =>
-    value === null || value === undefined ? "-" : Number.isInteger(value) ? String(value) : value.toFixed(digits);
+  const shown = (value, digits = 4) => (value === null || value === undefined ? "-" : value.toFixed(digits));
+  const plural = (n, name) => `${n} ${n === 1 ? name : name.endsWith("s") ? `${name}es` : `${name}s`}`;
+  // A name inside other text keeps its direction, and any override in it, to itself.
+  const isolated = (name) => (/[^ -~]/.test(name) ? `\u2068${name}\u2069` : name);
   const section = (id, title, ...children) => {
     contents.append(el("li", {}, el("a", { href: `#${id}` }, title)));
     const node = el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), ...children);
@@ -78,7 +80,7 @@
       heads.push(el("th", { scope: "col", class: i < left ? "text" : null, "aria-sort": "none" },
         el("button", { type: "button", on: { click } }, name)));
     });
-    const table = el("table", {}, el("caption", {}, title), el("thead", {}, el("tr", {}, heads)), body);
+    const table = el("table", {}, el("caption", {}, el("span", {}, title)), el("thead", {}, el("tr", {}, heads)), body);
     const parts = [];
     if (rows.length > 12 && left > 0) {
       const input = el("input", { type: "search", on: { input: () => { wanted = input.value.toLowerCase(); refresh(); } } });
@@ -101,11 +103,11 @@
     const node = svg("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label });
     for (const v of steps(x)) {
       node.append(svg("line", { class: "grid", x1: sx(v), x2: sx(v), y1: sy(y.low), y2: sy(y.high) }),
-        svg("text", { x: sx(v), y: HEIGHT - EDGE.bottom + 15, "text-anchor": "middle" }, (x.text || tick)(v)));
+        svg("text", { x: sx(v), y: HEIGHT - EDGE.bottom + 15, "text-anchor": "middle" }, tick(v)));
     }
-    for (const v of steps(y)) {
+    for (const [v, text] of y.ticks || steps(y).map((v) => [v, tick(v)])) {
       node.append(svg("line", { class: "grid", x1: sx(x.low), x2: sx(x.high), y1: sy(v), y2: sy(v) }),
-        svg("text", { x: EDGE.left - 6, y: sy(v) + 4, "text-anchor": "end" }, (y.text || tick)(v)));
+        svg("text", { x: EDGE.left - 6, y: sy(v) + 4, "text-anchor": "end" }, text));
     }
     node.append(
       svg("text", { x: (EDGE.left + WIDTH - EDGE.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, x.name),
@@ -114,7 +116,7 @@
     );
     return { node, sx, sy };
   };
-  const steps = ({ low, high, steps: n = 5 }) => Array.from({ length: n + 1 }, (_, i) => low + ((high - low) * i) / n);
+  const steps = ({ low, high }) => Array.from({ length: 6 }, (_, i) => low + ((high - low) * i) / 5);
   const tick = (v) => (Math.abs(v) >= 1000 ? v.toExponential(0) : String(Number(v.toPrecision(2))));
   const polyline = (points, sx, sy, kind) =>
     svg("polyline", { class: `line ${kind}`, points: points.map(([a, b]) => `${sx(a).toFixed(1)},${sy(b).toFixed(1)}`).join(" ") });
@@ -123,6 +125,7 @@
   // --- curves of one class with a threshold that moves the counts
 
   const drawCurves = (curves) => {
+    const fName = `F${curves.beta}`;
     const picked = el("select", { id: "class" }, curves.classes.map((c, i) => el("option", { value: i }, c.name)));
     const slider = el("input", { type: "range", id: "threshold", min: 0, step: 1 });
     const counts = el("dl", { class: "counts", "aria-live": "polite" });
@@ -146,7 +149,7 @@
       const p = at(c, Number(slider.value));
       slider.setAttribute("aria-valuetext", `score ${shown(p.score)}`);
       const facts = [["score >=", shown(p.score)], ["precision", shown(p.precision)], ["recall", shown(p.recall)],
-        [curves.beta === 1 ? "F1" : `F${curves.beta}`, shown(p.f)], ["TP", p.tp], ["FP", p.fp], ["FN", p.fn]];
+        [fName, shown(p.f)], ["TP", p.tp], ["FP", p.fp], ["FN", p.fn]];
       counts.replaceChildren(...facts.map(([k, v]) => el("div", {}, el("dt", {}, k), el("dd", {}, String(v)))));
       const [pr, conf] = plots.drawn;
       if (p.precision !== null && p.recall !== null)
@@ -162,11 +165,12 @@
       const pr = axes(`precision against recall, ${c.name}`, { name: "recall", low: 0, high: 1 }, { name: "precision", low: 0, high: 1 });
       pr.node.append(polyline(points.filter((p) => p.precision !== null && p.recall !== null)
         .map((p) => [p.recall, p.precision]), pr.sx, pr.sy, "s0"));
-      const conf = axes(`precision, recall and F against score, ${c.name}`, { name: "score", low: 0, high: 1 }, { name: "", low: 0, high: 1 });
+      const conf = axes(`precision, recall and ${fName} against score, ${c.name}`, { name: "score threshold", low: 0, high: 1 },
+        { name: `precision, recall, ${fName}`, low: 0, high: 1 });
       ["precision", "recall", "f"].forEach((key, i) =>
         conf.node.append(polyline(points.filter((p) => p[key] !== null).map((p) => [Math.min(1, p.score), p[key]]), conf.sx, conf.sy, `s${i}`)));
       const figures = [el("figure", {}, pr.node, el("figcaption", {}, "Precision against recall, counted, not interpolated")),
-        el("figure", {}, conf.node, el("figcaption", {}, "Against the score threshold:", legend(["precision", "recall", "F"])))];
+        el("figure", {}, conf.node, el("figcaption", {}, "Against the score threshold:", legend(["precision", "recall", fName])))];
       if (c.histogram) figures.push(drawHistogram(c));
       plots.replaceChildren(...figures);
       plots.drawn = [pr, conf];
@@ -179,7 +183,7 @@
     slider.addEventListener("input", mark);
     draw();
     return {
-      node: [el("div", { class: "choices" }, el("label", {}, "Class ", picked), el("label", {}, "Threshold ", slider)), counts, plots,
+      node: [el("div", { class: "choices" }, el("label", {}, "Class ", picked), el("label", { class: "range" }, "Threshold ", slider)), counts, plots,
         note(`Matches at IoU >= ${curves.iou_threshold}. The slider moves through scores that occur; left is the highest.`)],
       pick: (name) => {
         const i = curves.classes.findIndex((c) => c.name === name);
@@ -193,15 +197,17 @@
   };
   const drawHistogram = (c) => {
     const { tp, fp, edges } = c.histogram;
-    const top = Math.ceil(Math.max(1, ...tp.map((v, i) => Math.log10(1 + v + fp[i]))));
+    const most = Math.max(1, ...tp.map((v, i) => v + fp[i]));
+    const high = (n) => Math.log10(1 + n);
+    const counts = [0, ...Array.from({ length: Math.floor(Math.log10(most)) + 1 }, (_, i) => 10 ** i)];
     const { node, sx, sy } = axes(`scores of true and false positives, ${c.name}`, { name: "score", low: edges[0], high: edges[edges.length - 1] },
-      { name: "count, logarithmic", low: 0, high: top, steps: top, text: (v) => String(v ? 10 ** v : 0) });
+      { name: "detections, logarithmic", low: 0, high: 1.05 * high(most), ticks: counts.map((n) => [high(n), String(n)]) });
     tp.forEach((v, i) => {
       const [x, w] = [sx(edges[i]), Math.max(1, sx(edges[i + 1]) - sx(edges[i]) - 1)];
-      [[Math.log10(1 + v + fp[i]), "bar1"], [Math.log10(1 + v), "bar0"]].forEach(([h, kind]) =>
+      [[high(v + fp[i]), "bar1"], [high(v), "bar0"]].forEach(([h, kind]) =>
         node.append(svg("rect", { class: kind, x, width: w, y: sy(h), height: sy(0) - sy(h) })));
     });
-    return el("figure", {}, node, el("figcaption", {}, "Scores of detections:", legend(["true", "false positives, stacked"], "solid")));
+    return el("figure", {}, node, el("figcaption", {}, "Scores of detections:", legend(["true positives", "false positives on top"], "solid")));
   };
 
   const drawReliability = (bins) => {
@@ -248,7 +254,7 @@
           const total = way ? totals[way - 1][way === 1 ? r : c] : most;
           const share = cell.count / (total || 1);
           const text = way ? share.toFixed(2) : String(cell.count);
-          const label = `truth ${matrix.classes[r]}, predicted ${matrix.classes[c]}: ${text}`;
+          const label = `truth ${isolated(matrix.classes[r])}, predicted ${isolated(matrix.classes[c])}: ${text}`;
           const examples = data.crops[`confusion ${cell.number}`] || [];
           const inner = examples.length
             ? el("button", { type: "button", "aria-label": `${label}, show examples`, title: label,
@@ -259,7 +265,8 @@
           return td;
         })));
       const head = el("tr", {}, el("th", { scope: "col", class: "text" }, "truth \u2193 predicted \u2192"),
-        kept.map((c) => el("th", { scope: "col", class: "down", dir: "auto", title: matrix.classes[c] }, matrix.classes[c])));
+        kept.map((c) => el("th", { scope: "col", class: "down", dir: "auto", title: matrix.classes[c] },
+          el("span", {}, matrix.classes[c]))));
       holder.replaceChildren(el("table", { class: "matrix" }, el("thead", {}, head), el("tbody", {}, rows)));
     };
     by.addEventListener("change", draw);
@@ -272,23 +279,25 @@
   // --- images with truth and predictions
 
   const KINDS = [["tp", "hit"], ["fp", "false positive"], ["fn", "missed truth"], ["gt", "found truth"]];
-  const described = (b) => [KINDS.find(([kind]) => kind === b.kind)[1], b.label,
+  const described = (b) => [KINDS.find(([kind]) => kind === b.kind)[1], isolated(b.label),
     b.score === null ? null : `score ${shown(b.score, 3)}`, b.iou ? `IoU ${shown(b.iou, 2)}` : null]
     .filter((part) => part !== null).join(", ");
   const drawPicture = (picture) => {
     const { width, height } = picture;
     const lines = picture.boxes.map((b) => {
-      const tip = svg("title", {}, described(b));
-      return svg("rect", { class: `box ${b.kind}`, x: b.x, y: b.y, width: b.w, height: b.h }, tip);
+      const corners = b.corners || [[b.x, b.y], [b.x + b.w, b.y], [b.x + b.w, b.y + b.h], [b.x, b.y + b.h]];
+      const points = corners.map((corner) => corner.map((v) => v.toFixed(1)).join(",")).join(" ");
+      return svg("g", { class: `box ${b.kind}` }, svg("title", {}, described(b)),
+        svg("polygon", { class: "under", points }), svg("polygon", { points }));
     });
     const counts = KINDS.map(([kind, name]) => [picture.boxes.filter((b) => b.kind === kind).length, name])
-      .filter(([n]) => n).map(([n, name]) => `${n} ${name}`).join(", ");
+      .filter(([n]) => n).map(([n, name]) => plural(n, name)).join(", ");
     const image = picture.src ? svg("image", { href: picture.src, x: 0, y: 0, width, height, preserveAspectRatio: "none" }) : null;
     return el("figure", {}, el("div", { class: "picture" },
-      svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${picture.name}: ${counts}` }, image, ...lines)),
-    el("figcaption", { dir: "auto" }, `${picture.name}: ${counts}`),
+      svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${isolated(picture.name)}: ${counts}` }, image, ...lines)),
+    el("figcaption", {}, `${isolated(picture.name)}: ${counts}`),
     el("details", {}, el("summary", {}, "Boxes"), el("ul", {}, picture.boxes.map((b) =>
-      el("li", { dir: "auto" }, el("span", { class: `key ${b.kind}` }), described(b))))));
+      el("li", {}, el("span", { class: `key ${b.kind}` }), described(b))))));
   };
   const drawGallery = (gallery) => {
     const holder = el("div", { class: "gallery" }, gallery.pictures.map(drawPicture));

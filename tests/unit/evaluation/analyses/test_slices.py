@@ -144,6 +144,16 @@ def test_crowded_objects_are_told_by_recall_alone():
     assert found["overlap", "apart"].truths == 1
 
 
+def test_values_that_read_alike_are_one_slice():
+    boxes = [(n, 0, [0, 0, 20, 20]) for n in range(5)]
+    lit = dict(enumerate([1, 1.0, "1", True, 2]))
+    truth = truth_of(boxes, extra={n: {"lit": value} for n, value in lit.items()})
+    found = detections_of([(n + 1, 1, box, 0.9) for n, _, box in boxes])
+    result = evaluate(align(truth, found), protocols.get("coco"), with_partners=True)
+    rows = {row.name: row.truths for row in analyse("slices", result, Settings()).rows if row.kind == "object lit"}
+    assert rows == {"1": 3, "yes": 1, "2": 1}
+
+
 def test_attributes_of_images_and_objects_are_slices():
     truths = [(n, [0, 0, 20, 20]) for n in range(4)]
     result = boxes_case(
