@@ -297,3 +297,20 @@ def test_weak_models_get_a_floor_that_can_be_missed(repository: Path) -> None:
     assert [rule.get("min") for rule in rules_of(repository)[:2]] == [0.013, 0.0]
     assert "`AP50 >= 0.0` judges nothing: AP50 cannot miss its limit" in done.stderr
     assert "judges nothing of 1 class that cannot miss the limit: `class.circle.AP`" in done.stderr
+
+
+def test_the_gate_finds_the_rules_it_wrote(repository: Path) -> None:
+    """`gate` beside them needs no `--rules`, says which ones it took, and takes a configuration file before them."""
+    assert run(["ci", "init", "coco-result.json"], repository).code == 0
+    line = ["gate", "coco_worse-result.json", "--baseline", BASELINE]
+    found = run(line, repository)
+    assert (found.code, f"note: the rules are those of {RULES}" in found.stdout) == (1, True)
+    assert run([*line, "--rules", RULES], repository).code == 1
+    (repository / "detkit.toml").write_text('[[gate.rules]]\nmetric = "AP"\nmin = 0.1\n')
+    assert run(line, repository).code == 0
+
+
+def test_a_rule_on_change_without_a_baseline_names_no_number(repository: Path) -> None:
+    (repository / "detkit.toml").write_text('[[gate.rules]]\nmetric = "AP"\nsignificance = { margin = 0.01 }\n')
+    said = run(["gate", "coco-result.json"], repository)
+    assert (said.code, ">= baseline" in said.stdout, "None" in said.stdout) == (3, True, False), said.stdout

@@ -157,8 +157,14 @@ def refuse_unknown_metrics(rules: Sequence[Rule], settings: EvaluationSettings) 
 
 
 def find_rules() -> Path | None:
-    """The nearest configuration file, from here up to the root of the repository."""
-    return config.find_config(Path.cwd())
+    """The nearest configuration file, from here up to the root of the repository, or the rules `ci init` wrote here."""
+    found = config.find_config(Path.cwd())
+    if found is not None:
+        return found
+    from detkit.api.ci_setup import RULES
+
+    written = Path.cwd() / RULES
+    return written if written.is_file() else None
 
 
 def naming_rules(verdict: GateReport, path: Path | None) -> GateReport:
@@ -190,7 +196,8 @@ def load_baseline(path: Path) -> Mapping[str, Any]:
         The file is no result.
     """
     if not path.exists():
-        raise CannotJudgeError(f"{path}: the baseline is missing", hint="write one: detkit eval ... --format json -o")
+        hint = f"write one: detkit eval TRUTH PREDICTIONS --format json -o {path}"
+        raise CannotJudgeError(f"{path}: the baseline is missing", hint=hint)
     return load_result(path)
 
 

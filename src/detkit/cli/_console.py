@@ -130,7 +130,10 @@ def findings(found: Iterable[Finding]) -> None:
     if len(ordered) > len(shown):
         kinds = Counter(f.code for f in ordered) - Counter(f.code for f in shown)
         rest = ", ".join(f"{count} {code}" for code, count in kinds.items())
-        status(f"and {len(ordered) - len(shown)} more findings: {rest} (all of them in the JSON output)")
+        from detkit.findings import plural
+
+        more = plural(len(ordered) - len(shown), "more finding")
+        status(f"and {more}: {rest} (all of them in the JSON output)")
 
 
 def losses(lost: Iterable[Loss]) -> None:

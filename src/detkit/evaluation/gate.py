@@ -340,7 +340,8 @@ def _row(
     if bound is not None:
         operator, limit = bound.operator, bound.limit
         sign = "+" if rule.lower_is_better else "-"
-        text = f"{operator} {f'baseline {sign} {bound.drop}' if limit is None else plain(limit)}"
+        away = "" if bound.drop is None else f" {sign} {bound.drop}"
+        text = f"{operator} {f'baseline{away}' if limit is None else plain(limit)}"
     return GateRow(
         *(label, rule.label, metric, rule.severity, operator, verdict, message),
         limit=limit,

@@ -18,6 +18,7 @@ _FUNCTIONS = {
     ("detections", "read"): "read_detections",
     ("detections", "write"): "write_detections",
 }
+_WHAT = {"dataset": "datasets", "detections": "predictions"}
 
 
 def names(kind: Kind | None = None, action: str = "read") -> tuple[str, ...]:
@@ -66,5 +67,7 @@ def function(name: str, kind: Kind, action: str) -> Callable[..., Any]:
     found = getattr(module(name), _FUNCTIONS[kind, action], None)
     if found is None:
         able = ", ".join(names(kind, action))
-        raise UsageError(f"format `{name}` does not {action} {kind}; those that do: {able}")
+        other: Kind = "detections" if kind == "dataset" else "dataset"
+        only = f" (it holds {_WHAT[other]} only)" if hasattr(module(name), _FUNCTIONS[other, action]) else ""
+        raise UsageError(f"format `{name}` does not {action} {_WHAT[kind]}{only}; those that do: {able}")
     return found  # type: ignore[no-any-return]

@@ -126,7 +126,7 @@ def _numbered(
             f"class number {index[row]}, expected {expected}",
             path=file,
             place=line,
-            hint="give the names of this model with `--classes FILE`",
+            hint="give all names of this model with `--names FILE`",
         )
     if names is not None:
         return Categories.from_names(names), index, findings

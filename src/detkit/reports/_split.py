@@ -41,9 +41,9 @@ def text(details: Mapping[str, Any]) -> str:
     lines += ["", *table(["class", "boxes", "whole", *named, "gap", "at random"], rows)]
     left = []
     if len(with_boxes) > _CLASSES:
-        left.append(f"{len(with_boxes) - _CLASSES} more classes")
+        left.append(plural(len(with_boxes) - _CLASSES, "more class", "more classes"))
     if len(splits) > len(named):
-        left.append(f"{len(splits) - len(named)} more splits")
+        left.append(plural(len(splits) - len(named), "more split"))
     if left:
         lines.append(f"and {', '.join(left)}: --json has them all")
     least = 1 / min(s["ratio"] for s in splits)
