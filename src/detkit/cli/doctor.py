@@ -70,7 +70,8 @@ def _runtime(found: dict[str, Any]) -> list[str]:
         lines = [f"models: `--device auto` takes {found['auto']}"]
     said = {True: "starts", False: "listed, DOES NOT START", None: "not tried"}
     for row in found["providers"]:
-        lines += folded(f"  {row['name']:<28} {said[row['starts']]}{': ' + row['why'] if row['why'] else ''}")
+        why = f": {row['why']}" if row["why"] else ""
+        lines += folded(f"  {row['name']:<28} {said[row['starts']]}{why}", hang=" " * 29)
     return [*lines, "", *_cuda(found)]
 
 
@@ -79,8 +80,8 @@ def _cuda(found: dict[str, Any]) -> list[str]:
     lines = ["CUDA"]
     said = {True: "ready", False: "not ready", None: "unknown"}
     for step in found["cuda"]:
-        lines += folded(f"  {step['name']:<12} {said[step['ready']]}: {step['found']}")
-        lines += folded(f"    hint: {step['mend']}") if step["mend"] else []
+        lines += folded(f"  {step['name']:<12} {said[step['ready']]}: {step['found']}", hang=" " * 13)
+        lines += folded(f"{'':15}hint: {step['mend']}", hang=" " * 6) if step["mend"] else []
     lines += [f"  {'lib' + name:<12} {place or 'not found'}" for name, place in found["libraries"].items()]
     return lines
 
