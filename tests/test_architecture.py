@@ -21,7 +21,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "detkit"
 
-LEAVES = frozenset(("errors", "ragged", "boxes", "masks", "kernels", "files", "caches", "distributions", "_version"))
+LEAVES = frozenset(
+    (
+        "errors",
+        "ragged",
+        "boxes",
+        "masks",
+        "kernels",
+        "files",
+        "caches",
+        "distributions",
+        "garbage",
+        "wording",
+        "_version",
+    )
+)
 BASE = frozenset(("registry", "findings", "tables"))
 
 #: room -> rooms it may import besides itself. A module directly under detkit is a room of its own.
@@ -35,6 +49,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "ragged": frozenset(("errors",)),
     "kernels": frozenset(("errors", "caches", "distributions")),
     "caches": frozenset(),
+    "garbage": frozenset(),
+    "wording": frozenset(),
     "distributions": frozenset(),
     "files": frozenset(("errors",)),
     "config": frozenset(("errors",)),
@@ -47,13 +63,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "evaluation": (LEAVES | BASE) - {"files"},
     "transforms": LEAVES | BASE | {"formats", "evaluation", "detectors"},
     "checks": LEAVES | BASE | {"formats", "evaluation", "detectors"},
-    "reports": frozenset(("errors", "findings", "tables", "files", "registry", "_version")),
+    "reports": frozenset(("errors", "findings", "wording", "tables", "files", "registry", "_version")),
     "api": LEAVES
     | BASE
     | {"config", "formats", "evaluation", "transforms", "checks", "anchors", "detectors", "reports"},
     "scale": LEAVES | BASE | {"api", "evaluation"},
     "compat": LEAVES | BASE | {"api", "evaluation", "formats"},
-    "cli": frozenset(("api", "reports", "errors", "findings", "files", "formats", "kernels", "_version", "scale")),
+    "cli": frozenset(
+        ("api", "reports", "errors", "findings", "wording", "files", "formats", "kernels", "_version", "scale")
+    ),
 }
 #: Where result types live: `reports` may import these modules, and nothing else of their rooms.
 RESULT_TYPES = frozenset(("detkit.evaluation.result", "detkit.evaluation.gate", "detkit.evaluation.matches"))

@@ -6,9 +6,8 @@ with code `DK102`, and goes on; whether that is an error is for the caller to sa
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -215,53 +214,3 @@ def summarize(findings: Iterable[Finding]) -> dict[str, int]:
     for finding in findings:
         total[finding.code] += finding.count
     return dict(sorted(total.items()))
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """The count with its noun: `1 image`, `2 images`, `2 boxes`."""
-    return f"{count} {noun if count == 1 else many or noun + 's'}"
-
-
-def folded(text: str, width: int = 80, *, hang: str = "  ") -> list[str]:
-    """A text as lines of a width; what stands in backticks, or has no blank in it, stays whole.
-
-    Parameters
-    ----------
-    text : str
-        One line; blanks at its start set all lines in.
-    width : int
-        Characters a line: commands, paths and long words may exceed it.
-    hang : str
-        How much further the later lines are set in.
-
-    Returns
-    -------
-    list of str
-    """
-    if len(text) <= width:
-        return [text]
-    margin = text[: len(text) - len(text.lstrip(" "))] + hang
-    lines, line = [], ""
-    for blanks, word in re.findall(r"(\s*)((?:`[^`]*`|\S)+)", text):
-        if line and len(line) + len(blanks) + len(word) > width:
-            lines.append(line)
-            line = margin + word
-        else:
-            line += blanks + word
-    return [*lines, line]
-
-
-def percent(share: float | None, digits: int | None = 1) -> str:
-    """A share from 0 to 1 as people read it: `12.3 %`, `-` where undefined; without digits as many as it takes."""
-    if share is None:
-        return "-"
-    if digits is None:
-        return f"{100 * share:g} %"
-    least = 10.0**-digits
-    return f"< {least:g} %" if 0 < 100 * share < least / 2 else f"{100 * share:.{digits}f} %"
-
-
-def examples(items: Sequence[object], limit: int = 3) -> str:
-    """The first few items as one string, with `...` when there are more."""
-    shown = ", ".join(f"`{item}`" for item in items[:limit])
-    return shown + (", ..." if len(items) > limit else "")

@@ -1,4 +1,4 @@
-"""One image is no `1 images`: counts in messages and reports go through `findings.plural`."""
+"""One image is no `1 images`: counts in messages and reports go through `wording.plural`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from detkit.findings import CODES, Finding, Loss, examples, percent, summarize
+from detkit.findings import CODES, Finding, Loss, summarize
+from detkit.wording import examples, percent
 
 
 def test_codes_are_well_formed_and_named_once() -> None:
@@ -54,7 +55,7 @@ def test_shares_read_as_people_write_them(share: float | None, digits: int | Non
 
 
 def test_a_long_text_is_folded_between_words_and_never_inside_a_command() -> None:
-    from detkit.findings import folded
+    from detkit.wording import folded
 
     assert folded("  short  text", 20) == ["  short  text"]
     text = "  driver   not ready: run `docker run --gpus all` or mend it"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detkit.errors import InputError, UsageError
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["Levels", "checked_anchors", "parse_anchors", "split_levels", "strides_for"]
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.tables import Categories, Dataset
+from detkit.wording import examples, plural
 
 __all__ = ["Classes", "classes_of", "in_classes"]
 

@@ -11,7 +11,7 @@ from detkit.api._artist import with_strip
 from detkit.api._canvas import GREY, GROUND, TEXT, Colour
 from detkit.api._fonts import Fonts
 from detkit.errors import InputError
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from PIL import Image

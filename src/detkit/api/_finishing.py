@@ -17,8 +17,9 @@ from detkit.api._classes import Classes, in_classes
 from detkit.api._sources import Source
 from detkit.api._thresholds import Thresholds
 from detkit.errors import InputError, OutputError, UsageError
-from detkit.findings import Finding, Loss, examples, plural
+from detkit.findings import Finding, Loss
 from detkit.tables import Categories, Detections, Images
+from detkit.wording import examples, plural
 
 if TYPE_CHECKING:
     from detkit.detectors import Columns, Parts, Pictures

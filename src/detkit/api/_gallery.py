@@ -15,8 +15,8 @@ import numpy as np
 
 from detkit.api import _pixels
 from detkit.errors import InputError
-from detkit.findings import plural
 from detkit.reports import DrawnBox, Gallery, Picture
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation

@@ -10,8 +10,9 @@ from detkit import config
 from detkit.api._pair_file import read_pairs
 from detkit.api.tables import read
 from detkit.errors import InputError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.tables import Dataset, Images
+from detkit.wording import examples, plural
 
 __all__ = ["earlier_splits", "read_groups"]
 

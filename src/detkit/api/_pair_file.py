@@ -7,7 +7,7 @@ from pathlib import Path
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["read_pairs"]
 

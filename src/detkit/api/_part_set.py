@@ -17,8 +17,9 @@ from detkit.errors import CannotJudgeError, InputError, UsageError
 from detkit.evaluation.folding import Predicted, empty_like, fold, no_truth
 from detkit.evaluation.partial import Part
 from detkit.evaluation.result import Evaluation
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.tables import Source
+from detkit.wording import plural
 
 __all__ = ["fold_parts"]
 

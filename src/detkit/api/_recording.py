@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from detkit import files
 from detkit.api._classes import Classes
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.detectors import Detector, Pictures, Request

@@ -14,8 +14,9 @@ from detkit.api import _pixels
 from detkit.api._marks import Look, Outcomes, outcomes_of
 from detkit.api.tables import read
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.tables import Categories, Dataset, Detections, Images, freeze
+from detkit.wording import examples
 
 __all__ = ["DrawSettings", "Scene", "scene_of"]
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from detkit import formats
 from detkit.errors import UsageError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.formats import ReadOptions
 from detkit.tables import Dataset, Detections
+from detkit.wording import examples, plural
 
 if TYPE_CHECKING:
     from detkit.api.scoring import EvaluationSettings

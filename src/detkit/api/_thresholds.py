@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.tables import Categories, Dataset, Detections
+from detkit.wording import examples, plural
 
 __all__ = ["SCHEMA", "Thresholds", "apply_thresholds", "named_by", "read_thresholds"]
 

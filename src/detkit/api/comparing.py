@@ -13,8 +13,8 @@ from detkit.api._analysing import read_slices
 from detkit.api._pair_file import read_pairs
 from detkit.api.scoring import EvaluationSettings, evaluate
 from detkit.errors import InputError, UsageError
-from detkit.findings import examples, plural
 from detkit.tables import Dataset, Detections
+from detkit.wording import examples, plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.comparison import Comparison

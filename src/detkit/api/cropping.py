@@ -17,8 +17,9 @@ from detkit import files
 from detkit.api import _pixels
 from detkit.api.verbs import read_source
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss
 from detkit.tables import Dataset
+from detkit.wording import examples
 
 __all__ = ["CropSettings", "Crops", "crops"]
 

@@ -16,9 +16,10 @@ from detkit.api import _pixels
 from detkit.api._cluster_sheet import write_cluster_sheet
 from detkit.api.verbs import Changed, Written, read_source, source_names, write_changed
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, Loss, examples, plural
+from detkit.findings import Finding, Loss
 from detkit.tables import Dataset
 from detkit.transforms import dedupe as transform
+from detkit.wording import examples, plural
 
 if TYPE_CHECKING:
     from detkit.transforms.embed import Pixels

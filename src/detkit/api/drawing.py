@@ -17,8 +17,9 @@ from detkit.api._fonts import Fonts
 from detkit.api._scene import DrawSettings, Scene, scene_of
 from detkit.api.tables import keep_apart
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss
 from detkit.tables import Dataset, Detections, Images
+from detkit.wording import examples
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -17,7 +17,7 @@ from detkit.api.gating import gate
 from detkit.api.scoring import EvaluationSettings, evaluate
 from detkit.errors import CannotJudgeError, DetkitError, InputError, UsageError
 from detkit.evaluation.gate import GateReport, GateRow, Rule, parse_expression
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation

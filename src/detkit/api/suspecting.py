@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from detkit import files
 from detkit.errors import UsageError
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.analyses.suspects import Suspects

@@ -19,7 +19,7 @@ from pathlib import Path
 from detkit import files
 from detkit._version import __version__
 from detkit.errors import DetkitError, InputError, OutputError
-from detkit.findings import examples, plural
+from detkit.wording import examples, plural
 
 __all__ = ["Undone", "bundle_path", "replace_with_bundle", "undo"]
 

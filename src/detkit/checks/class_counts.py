@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.checks._base import Code, Context
-from detkit.findings import Finding, percent, plural
+from detkit.findings import Finding
 from detkit.tables import Dataset
+from detkit.wording import percent, plural
 
 __all__ = ["CODES", "run"]
 

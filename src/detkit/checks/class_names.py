@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from detkit.checks._base import Code, Context, Fixed
-from detkit.findings import Finding, Loss, examples, plural
+from detkit.findings import Finding, Loss
 from detkit.tables import Categories, Dataset, freeze
+from detkit.wording import examples, plural
 
 __all__ = ["CODES", "fix", "run"]
 

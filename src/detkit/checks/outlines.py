@@ -12,8 +12,9 @@ from detkit import masks
 from detkit.checks._base import Code, Context, Fixed, box_text, changed_rows
 from detkit.checks._blocks import in_blocks
 from detkit.checks._outlines import bounds, clamped, fewest_points, polygon_areas, rows_of
-from detkit.findings import Finding, percent, plural
+from detkit.findings import Finding
 from detkit.tables import Annotations, Dataset, Shapes
+from detkit.wording import percent, plural
 
 __all__ = ["CODES", "fix", "run"]
 

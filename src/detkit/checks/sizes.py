@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from detkit import boxes
 from detkit.checks._base import Code, Context, Fixed, box_text, changed_rows, dropped_rows
 from detkit.checks._blocks import in_blocks
-from detkit.findings import Finding, percent
+from detkit.findings import Finding
 from detkit.tables import Dataset
+from detkit.wording import percent
 
 __all__ = ["CODES", "fix", "run"]
 

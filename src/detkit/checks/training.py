@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from detkit.checks._base import Code, Context
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.tables import Dataset
+from detkit.wording import plural
 
 __all__ = ["CODES", "run"]
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from detkit.wording import printable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -68,12 +70,12 @@ def status(text: str, mark: str = "", colour: str = "dim") -> None:
 def lines(text: str) -> None:
     """Lines that are laid out already, to stderr as they are."""
     if not _quiet:
-        _write(sys.stderr, "".join(f"{_visible(line)}\n" for line in text.rstrip("\n").split("\n")))
+        _write(sys.stderr, "".join(f"{printable(line)}\n" for line in text.rstrip("\n").split("\n")))
 
 
 def _said(text: str, mark: str, colour: str, width: int | None) -> str:
     """The mark in colour and the text, as lines of a width; a width of None leaves it one line, as programs read it."""
-    text = f"{mark} {_visible(text)}" if mark else _visible(text)
+    text = f"{mark} {printable(text)}" if mark else printable(text)
     if width is not None:
         from textwrap import fill
 
@@ -87,11 +89,6 @@ def _width(stream: TextIO) -> int | None:
         return max(20, os.get_terminal_size(stream.fileno()).columns) if stream.isatty() else None
     except (OSError, ValueError):
         return None
-
-
-def _visible(text: str) -> str:
-    """The text with control characters spelt out: names from files must not write to the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def hint(text: str) -> None:
@@ -130,7 +127,7 @@ def findings(found: Iterable[Finding]) -> None:
     if len(ordered) > len(shown):
         kinds = Counter(f.code for f in ordered) - Counter(f.code for f in shown)
         rest = ", ".join(f"{count} {code}" for code, count in kinds.items())
-        from detkit.findings import plural
+        from detkit.wording import plural
 
         more = plural(len(ordered) - len(shown), "more finding")
         status(f"and {more}: {rest} (all of them in the JSON output)")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detkit.cli import _console, _options
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.api.verbs import Written

@@ -9,7 +9,7 @@ import typer
 
 from detkit.cli import _console, _datasets, _options
 from detkit.errors import UsageError
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["augment"]
 

@@ -10,7 +10,7 @@ import typer
 from detkit.cli import _console, _datasets, _options, _reports
 from detkit.cli._write import check_outputs, deliver
 from detkit.errors import UsageError
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from detkit.cli import _console, _datasets, _options
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["crops"]
 

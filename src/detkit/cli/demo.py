@@ -16,7 +16,7 @@ import typer
 from detkit import files
 from detkit.cli import _console
 from detkit.errors import InputError, MissingExtraError
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport

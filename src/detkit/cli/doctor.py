@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from detkit.cli import _console
-from detkit.findings import folded
+from detkit.wording import folded
 
 __all__ = ["doctor"]
 

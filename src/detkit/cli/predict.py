@@ -10,7 +10,7 @@ import typer
 
 from detkit.cli import _console, _model_options, _options, _sharding
 from detkit.cli._write import check_outputs
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["predict"]
 

@@ -12,7 +12,7 @@ import typer
 from detkit.cli import _console, _options
 from detkit.cli._write import check_outputs
 from detkit.errors import UsageError
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
-from detkit.findings import examples
+from detkit.wording import examples
 
 if TYPE_CHECKING:
     from detkit.detectors._graph import Graph

@@ -19,7 +19,8 @@ from detkit.detectors._rows import Choice
 from detkit.detectors._session import Session, open_session, processors
 from detkit.detectors._views import Looks, View, fitted, network_sizes, views_of
 from detkit.errors import DetkitError, InputError, UsageError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
+from detkit.wording import plural
 
 __all__ = ["Detector", "Request", "model_files", "open_detector"]
 

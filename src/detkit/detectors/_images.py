@@ -16,7 +16,8 @@ import numpy as np
 from detkit.detectors._videos import Video, count_frames
 from detkit.errors import InputError, UsageError
 from detkit.files import missing_path, refuse_special
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
+from detkit.wording import examples, plural
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -14,7 +14,7 @@ from detkit.detectors._graph import Graph, Port, literal
 from detkit.detectors._pieces import grid as cells_of
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = [
     "P5",

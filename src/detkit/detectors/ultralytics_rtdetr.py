@@ -17,7 +17,7 @@ from detkit.detectors._graph import Graph
 from detkit.detectors._pieces import class_positions
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError, UsageError
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["NEEDS_NMS", "SETTINGS", "decode", "prepare", "recognise"]
 

@@ -16,7 +16,7 @@ from detkit.detectors._base import Dense, Output, Probe, Settings
 from detkit.detectors._graph import Graph, Port
 from detkit.detectors._prepare import Frame, Preparation
 from detkit.errors import InputError
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["NEEDS_NMS", "decode", "prepare", "recognise"]
 

@@ -12,7 +12,7 @@ from typing import Any
 from detkit.errors import CannotJudgeError, UsageError
 from detkit.evaluation._gate_names import ALIASES, nearest, quoted, select_name, select_row, suggestion
 from detkit.evaluation._gate_result import number
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["Reading", "Readings", "check_path", "read", "resolve"]
 

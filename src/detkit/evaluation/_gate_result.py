@@ -10,7 +10,7 @@ from typing import Any
 
 from detkit.errors import InputError
 from detkit.evaluation.schemas import RESULT
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["BENCH_SCHEMA", "blockers", "is_fraction", "number", "validate_result"]
 

@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 from typing import Any, Literal
 
 from detkit.evaluation._gate_result import is_fraction
-from detkit.findings import examples, plural
+from detkit.wording import examples, plural
 
 __all__ = ["GateReport", "GateRow", "Judged", "Outcome", "Verdict", "figures", "judging_nothing", "plain"]
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError, InputError, UsageError
 from detkit.evaluation.images import image_label, number_or_text
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.ragged import fresh_ids
 from detkit.tables import Categories, Dataset, Detections, id_array
+from detkit.wording import examples, plural
 
 __all__ = ["ClassesBy", "Unmapped", "match_classes"]
 

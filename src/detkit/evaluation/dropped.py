@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.evaluation.protocols import Protocol
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.tables import Annotations, Dataset
+from detkit.wording import plural
 
 __all__ = ["drop_truths", "dropped_findings"]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from detkit.errors import CannotJudgeError, InputError
 from detkit.evaluation._gate_names import ALIASES
 from detkit.evaluation.schemas import MATCHES
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["ClassChange", "Explanation", "ImageChange", "best_score", "explain", "image_counts", "statistics_of"]
 

@@ -18,8 +18,9 @@ from detkit.errors import InputError
 from detkit.evaluation.dropped import drop_truths
 from detkit.evaluation.images import image_label
 from detkit.evaluation.protocols import Protocol
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.tables import Annotations, Categories, Dataset, freeze
+from detkit.wording import plural
 
 __all__ = ["GROUP_OF", "NEGATIVE", "PARTIAL", "POSITIVE", "as_read", "class_groups", "contains", "partial_cells",
            "unused_labels", "verified_cells"]  # fmt: skip

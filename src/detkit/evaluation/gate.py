@@ -18,7 +18,7 @@ from detkit.evaluation._gate_paths import Reading, Readings, check_path, read, r
 from detkit.evaluation._gate_result import blockers, validate_result
 from detkit.evaluation._gate_rows import GateReport, GateRow, Judged, Verdict, figures, judging_nothing, plain
 from detkit.evaluation._gate_rules import Drop, Rule, parse_expression, rules_from_mapping
-from detkit.findings import percent, plural
+from detkit.wording import percent, plural
 
 __all__ = [
     "Drop",

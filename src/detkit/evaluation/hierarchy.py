@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError
 from detkit.evaluation.federated import NEGATIVE, POSITIVE
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.ragged import fresh_ids
 from detkit.tables import Annotations, Categories, Dataset, freeze, id_array
+from detkit.wording import examples, plural
 
 __all__ = ["Hierarchy", "expand", "read_hierarchy"]
 

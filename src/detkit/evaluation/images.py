@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.tables import Dataset, Detections, Images
+from detkit.wording import examples, plural
 
 __all__ = ["file_stem", "image_label", "match_by_id", "match_images", "number_or_text", "unknown_images",
            "unpredicted_images"]  # fmt: skip

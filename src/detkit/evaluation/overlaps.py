@@ -13,9 +13,9 @@ from detkit.errors import InputError, UsageError
 from detkit.evaluation.cells import Layout
 from detkit.evaluation.oriented import corners_of_predictions, corners_of_truth
 from detkit.evaluation.protocols import Protocol
-from detkit.findings import plural
 from detkit.kernels.polygon import cell_iou, hulls, polygon_area
 from detkit.tables import Dataset, Detections, Shapes
+from detkit.wording import plural
 
 __all__ = ["CellOverlap", "areas_of", "cell_overlaps", "flat_overlaps"]
 

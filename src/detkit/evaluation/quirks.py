@@ -11,8 +11,9 @@ import numpy as np
 
 from detkit.evaluation.cells import order_of_ids
 from detkit.evaluation.protocols import Protocol
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.tables import Dataset, freeze
+from detkit.wording import plural
 
 __all__ = ["as_reference_reads", "reference_findings", "unheeded_ignores"]
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from detkit.errors import UsageError
 from detkit.evaluation.align import Aligned
 from detkit.evaluation.images import file_stem
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.tables import Categories, Dataset, freeze
+from detkit.wording import examples, plural
 
 __all__ = ["find_classes", "find_images", "ignore_classes", "keep_classes"]
 

@@ -23,7 +23,7 @@ from detkit.evaluation.outcomes import Outcomes, outcomes_of
 from detkit.evaluation.protocols import Metric, Protocol
 from detkit.evaluation.replicates import Resampler, bootstrap_draw, permutation_draw, repeat
 from detkit.evaluation.result import Evaluation, class_metric, metric_rows
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = [
     "TIE",

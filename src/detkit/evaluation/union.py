@@ -13,9 +13,10 @@ from detkit.evaluation.align import align
 from detkit.evaluation.classes import match_classes
 from detkit.evaluation.images import image_label, match_images
 from detkit.evaluation.pairs import as_dataset
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.ragged import fresh_ids
 from detkit.tables import Categories, Dataset, Detections, Images, freeze, id_array
+from detkit.wording import examples, plural
 
 __all__ = ["United", "unite"]
 

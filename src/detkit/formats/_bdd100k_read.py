@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit import files, masks
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._bdd100k_frames import FrameFile, json_files, probe_file, read_file, size_of, split_of
 from detkit.formats._beside import build_images, load_beside, suspects
@@ -23,6 +23,7 @@ from detkit.formats._numbers import FARTHEST, difference
 from detkit.formats._object_columns import object_column
 from detkit.formats._sidecar import Sidecar
 from detkit.tables import Categories, Dataset, Detections, Shapes, Source, freeze, id_array
+from detkit.wording import examples
 
 __all__ = ["FRAME_FIELDS", "LABEL_FIELDS", "read_dataset", "read_detections"]
 

@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from detkit import boxes
 from detkit.errors import InputError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._images import ImageFinder, displayed_sizes
 from detkit.formats._sidecar import Sidecar, load_sidecar, write_images_table, write_manifest
 from detkit.formats._stems import ImageLookup
 from detkit.tables import Categories, Images, Units, id_array
+from detkit.wording import examples, plural
 
 __all__ = [
     "build_images",

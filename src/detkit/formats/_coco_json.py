@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from detkit.errors import InputError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._json_bytes import contents
+from detkit.wording import plural
 
 __all__ = [
     "Document",

@@ -18,7 +18,8 @@ from detkit.formats._coco_json import decode, not_finite_finding, read_document,
 from detkit.formats._coco_rows import Rows, box_areas, first_seen, positions
 from detkit.formats._coco_scan import ScannedRows, scan_results
 from detkit.formats._coco_tables import category_columns, image_columns
-from detkit.formats._json_bytes import contents, gc_paused
+from detkit.formats._json_bytes import contents
+from detkit.garbage import gc_paused
 from detkit.tables import Categories, Detections, Images, Ragged, Shapes, Source
 
 __all__ = ["read_results"]

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._images import ImageFinder, displayed_sizes
 from detkit.formats._object_columns import object_column
 from detkit.formats._text_classes import case_twins, ordered_names
 from detkit.tables import Categories, Dataset, Detections, Images, Shapes, Source, id_array
+from detkit.wording import examples
 
 __all__ = ["Collector", "Item", "columns_of"]
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from detkit.findings import examples
+from detkit.wording import examples
 
 __all__ = ["Columns", "columns_of", "delimiter_of"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._collect import Collector, Item, named_like
 from detkit.formats._cvat_tracks import Seen, frames_of_track
@@ -19,6 +19,7 @@ from detkit.formats._cvat_xml import MOST_FRAMES, NO_REGION, SHAPES, Meta, Task,
 from detkit.formats._images import walk_images
 from detkit.formats._numbers import parse_exact
 from detkit.formats._turned import bounds
+from detkit.wording import examples
 
 __all__ = ["read_cvat"]
 

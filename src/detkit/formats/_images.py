@@ -15,11 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from detkit import files
 from detkit.errors import InputError, OutputError, UsageError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._base import ImageSizes
 from detkit.formats._image_headers import plain_size
 from detkit.formats._unpacked import is_unpacked
 from detkit.tables import Images
+from detkit.wording import plural
 
 __all__ = ["SUFFIXES", "ImageFinder", "displayed_size", "displayed_sizes", "is_inside", "parse_image_sizes", "place"]
 

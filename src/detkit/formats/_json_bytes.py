@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import importlib
 import mmap
@@ -16,7 +15,7 @@ from typing import IO, Any
 from detkit import files
 from detkit.errors import InputError
 
-__all__ = ["LARGE", "contents", "gc_paused", "head_of", "is_compressed", "plain_name"]
+__all__ = ["LARGE", "contents", "head_of", "is_compressed", "plain_name"]
 
 #: A file this large is mapped, and worth loading the kernel that scans it.
 LARGE = 4 << 20
@@ -120,15 +119,3 @@ def _unpacked(stream: Any, path: Path) -> bytes:
     if not out:
         raise InputError("unpacks to nothing, expected JSON (truncated?)", path=path)
     return bytes(out)
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """No cyclic collection inside: millions of fresh records make it run again and again, and none is garbage."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import Kind, Probe, ReadOptions
 from detkit.formats._collect import Collector, Item
 from detkit.formats._images import SUFFIXES, is_inside
@@ -22,6 +22,7 @@ from detkit.formats._manifest import Manifest, read_manifest
 from detkit.formats._mask_windows import rle_of_window
 from detkit.formats._turned import bounds
 from detkit.tables import Categories
+from detkit.wording import examples
 
 __all__ = ["json_below", "probe", "read_labelme"]
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._beside import build_images, load_beside, suspects
 from detkit.formats._mot_text import OFFICIAL, Sequences, class_names, find, frames_of, load
 from detkit.formats._numbers import difference
 from detkit.formats._sidecar import Sidecar
 from detkit.tables import Categories, Dataset, Detections, Images, Source, freeze
+from detkit.wording import examples
 
 __all__ = ["read_dataset", "read_detections"]
 

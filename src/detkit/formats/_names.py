@@ -11,7 +11,7 @@ from typing import Any
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["find_names", "load_yaml", "names_from_value", "read_names", "read_text", "short"]
 

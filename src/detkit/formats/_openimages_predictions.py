@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, Loss, plural
+from detkit.findings import Finding, Loss
 from detkit.formats._base import ReadOptions
 from detkit.formats._beside import build_images, pixels_or_shares, sizes_required, suspects, write_beside
 from detkit.formats._json_file import as_numbers
@@ -23,6 +23,7 @@ from detkit.formats._openimages_write import class_labels, image_keys, shares_of
 from detkit.formats._sidecar import Sidecar
 from detkit.formats._stems import ImageLookup
 from detkit.tables import Categories, Detections, Source
+from detkit.wording import plural
 
 __all__ = ["find_predictions", "read_predictions", "write_predictions"]
 

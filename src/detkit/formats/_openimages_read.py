@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._beside import build_images, load_beside, pixels_or_shares, suspects
 from detkit.formats._numbers import difference
@@ -20,6 +20,7 @@ from detkit.formats._object_columns import object_column
 from detkit.formats._openimages_tables import Table, files_of, load, role_of, split_of
 from detkit.formats._sidecar import Sidecar
 from detkit.tables import Categories, Dataset, Source, freeze
+from detkit.wording import examples
 
 __all__ = ["FLAGS", "read_class_names", "read_dataset", "split_positions"]
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._numbers import FARTHEST
+from detkit.wording import plural
 
 __all__ = ["Table", "files_of", "load", "role_of", "split_of"]
 

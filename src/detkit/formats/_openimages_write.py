@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
-from detkit.findings import Loss, examples
+from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._beside import sizes_required, unique_names, write_beside
 from detkit.formats._images import is_inside, place
 from detkit.formats._openimages_read import FLAGS
 from detkit.formats._stems import stem_of
 from detkit.tables import Categories, Dataset, Images
+from detkit.wording import examples
 
 __all__ = ["class_labels", "image_keys", "shares_of", "write_dataset"]
 

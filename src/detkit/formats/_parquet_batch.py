@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from detkit import boxes
 from detkit.errors import InputError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._numbers import difference
 from detkit.formats._parquet_columns import Columns
 from detkit.formats._parquet_files import pyarrow
+from detkit.wording import plural
 
 __all__ = ["Table", "numbers_of", "positions_of"]
 

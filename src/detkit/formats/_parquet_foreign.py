@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._layouts import layout_named
 from detkit.formats._parquet_batch import Table, positions_of
@@ -17,6 +17,7 @@ from detkit.formats._parquet_columns import Columns
 from detkit.formats._stems import find_sizes
 from detkit.formats._text_classes import case_twins, classes_of
 from detkit.tables import Categories, Images, id_array
+from detkit.wording import examples
 
 __all__ = ["Foreign"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._parquet_batch import Table, numbers_of, positions_of
 from detkit.formats._parquet_columns import Columns, columns_of, own_columns
@@ -23,6 +23,7 @@ from detkit.formats._parquet_foreign import Foreign
 from detkit.formats._parquet_header import SCHEMA, Header, keys_of, read_header
 from detkit.formats._parquet_outlines import Outlines
 from detkit.tables import Detections, Images, Source, id_array
+from detkit.wording import plural
 
 __all__ = ["read_files"]
 

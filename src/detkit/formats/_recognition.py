@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TypeAlias, get_args
 
 from detkit.errors import InputError, UnrecognisedError
-from detkit.findings import plural
 from detkit.formats._archive import broken_start, existing, opened
 from detkit.formats._base import Kind, Probe
 from detkit.formats._json_bytes import head_of, plain_name
 from detkit.formats._members import capabilities, module, names
+from detkit.wording import plural
 
 __all__ = ["detect", "fits", "recognise"]
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from detkit.errors import InputError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._base import Kind, Probe, ReadOptions
 from detkit.formats._collect import Collector, Item, named_like
 from detkit.formats._images import SUFFIXES
@@ -19,6 +19,7 @@ from detkit.formats._manifest import Manifest, ids_of, read_manifest, table_of_i
 from detkit.formats._sidecar import IMAGES_TABLE
 from detkit.formats._supervisely_objects import shaped
 from detkit.tables import Categories
+from detkit.wording import plural
 
 __all__ = ["ANN", "CONFIDENCE", "CROWD", "DIFFICULT", "IMG", "META", "NESTED", "probe", "read_supervisely"]
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.tables import Categories
+from detkit.wording import examples, plural
 
 __all__ = ["case_twins", "class_number", "classes_of", "ordered_names"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit import boxes, files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.formats._base import Probe, ReadOptions
 from detkit.formats._layouts import (
     YOLO,
@@ -39,6 +39,7 @@ from detkit.formats._text_rows import TextFile, TextRows, list_text_files, parse
 from detkit.formats._text_start import has_content
 from detkit.formats._widerface_text import probe_result
 from detkit.tables import Detections, Images, Source, Units
+from detkit.wording import examples, plural
 
 __all__ = ["probe", "read_text_detections"]
 

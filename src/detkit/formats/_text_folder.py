@@ -8,13 +8,14 @@ from typing import Any
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss
 from detkit.formats._collect import Collector, named_like
 from detkit.formats._images import walk_images
 from detkit.formats._manifest import Manifest, ids_of, read_manifest, table_of_images, write_image_table, write_manifest
 from detkit.formats._sidecar import IMAGES_TABLE, ImageRow
 from detkit.formats._stems import stem_of
 from detkit.tables import Categories, Dataset, Images
+from detkit.wording import examples
 
 __all__ = [
     "KnownImages",

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from detkit.errors import InputError
-from detkit.findings import plural
 from detkit.formats._images import is_inside
 from detkit.formats._unpacked import remember
+from detkit.wording import plural
 
 __all__ = ["unpacked"]
 

@@ -16,10 +16,11 @@ import numpy as np
 from detkit import files
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._coco_json import decode, not_finite_finding, read_document
 from detkit.formats._json_file import as_number, as_numbers
 from detkit.formats._numbers import difference
+from detkit.wording import plural
 
 __all__ = ["Project", "box_of", "probe_file", "read_file", "via_files"]
 

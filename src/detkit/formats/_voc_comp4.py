@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss
 from detkit.formats._base import ReadOptions, WriteOptions
 from detkit.formats._image_names import image_stems
 from detkit.formats._layouts import boxes_of, layout_named, scores_of
@@ -23,6 +23,7 @@ from detkit.formats._text_classes import case_twins, ordered_names
 from detkit.formats._text_rows import TextFile, TextRows, parse_files
 from detkit.formats._voc_manifest import manifest_categories, read_manifest, write_manifest
 from detkit.tables import Categories, Detections, Images, Source
+from detkit.wording import examples
 
 __all__ = ["comp4_folder", "read_comp4", "write_comp4"]
 

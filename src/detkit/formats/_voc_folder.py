@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.formats._images import SUFFIXES, ImageFinder, image_files
 from detkit.formats._stems import stem_of
+from detkit.wording import examples, plural
 
 __all__ = ["ImageFiles", "VocRoot", "find_roots", "pick_split", "read_splits", "xml_below", "xml_files"]
 

@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._images import displayed_sizes
-from detkit.formats._json_bytes import gc_paused
 from detkit.formats._text_classes import case_twins, ordered_names
 from detkit.formats._voc_columns import columns_of
 from detkit.formats._voc_folder import ImageFiles, VocRoot, find_roots, pick_split, read_splits, suffix_of, xml_files
 from detkit.formats._voc_manifest import manifest_categories
 from detkit.formats._voc_xml import XmlReader, XmlRecord
+from detkit.garbage import gc_paused
 from detkit.tables import Categories, Dataset, Images, Source
+from detkit.wording import examples
 
 __all__ = ["read_xml_dataset"]
 

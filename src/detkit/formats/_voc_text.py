@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.formats._base import Probe, ReadOptions
 from detkit.formats._images import ImageFinder
 from detkit.formats._numbers import difference
@@ -20,6 +20,7 @@ from detkit.formats._text_rows import TextRows, list_text_files, parse_files
 from detkit.formats._text_start import has_content
 from detkit.formats._voc_folder import suffix_of
 from detkit.tables import Dataset, Images, Source
+from detkit.wording import examples, plural
 
 __all__ = ["probe_text_truth", "read_text_dataset"]
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from detkit import files
 from detkit.errors import InputError, UsageError
-from detkit.findings import examples
 from detkit.formats._base import ReadOptions
 from detkit.formats._beside import build_images, load_beside, suspects
 from detkit.formats._sidecar import Sidecar
 from detkit.formats._widerface_text import ATTRIBUTES, INVALID, Lists, list_files, parse, probe_lists, split_of
 from detkit.tables import Categories, Dataset, Source, freeze
+from detkit.wording import examples
 
 __all__ = ["read_dataset"]
 

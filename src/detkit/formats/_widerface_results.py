@@ -11,7 +11,7 @@ import numpy as np
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, Loss, plural
+from detkit.findings import Finding, Loss
 from detkit.formats._base import ReadOptions
 from detkit.formats._beside import build_images, suspects, unique_names, write_beside
 from detkit.formats._json_file import as_count
@@ -24,6 +24,7 @@ from detkit.formats._widerface_text import numbers_in, probe_result
 from detkit.formats._widerface_write import class_texts
 from detkit.formats._writing import require_pixels
 from detkit.tables import Categories, Detections, Source
+from detkit.wording import plural
 
 __all__ = ["probe_folder", "read_results", "write_results"]
 

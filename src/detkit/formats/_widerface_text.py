@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._images import SUFFIXES
 from detkit.formats._json_file import as_count
+from detkit.wording import plural
 
 __all__ = [
     "ATTRIBUTES",

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from detkit.errors import InputError
 from detkit.files import FOLDER_MARK
-from detkit.findings import Loss, examples, plural
+from detkit.findings import Loss
 from detkit.formats._base import Capabilities, WriteOptions
 from detkit.formats._image_names import image_names
 from detkit.formats._mask_windows import window_of
 from detkit.formats._turned import bounds
 from detkit.tables import Dataset, Detections, Images, Shapes
+from detkit.wording import examples, plural
 
 __all__ = [
     "Outlines",

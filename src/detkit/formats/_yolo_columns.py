@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._numbers import FARTHEST
 from detkit.formats._yolo_rows import RawRows
 from detkit.tables import Ragged, Shapes
+from detkit.wording import plural
 
 __all__ = ["Columns", "interpret"]
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from detkit.files import open_regular
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._data_yaml import resolve
 from detkit.formats._images import SUFFIXES, ImageFinder, image_files
 from detkit.formats._names import read_text
 from detkit.formats._sidecar import ImageRow
 from detkit.formats._yolo_layout import NOT_LABELS, Entry, Layout, label_twin
+from detkit.wording import examples
 
 __all__ = ["Listing", "list_images"]
 

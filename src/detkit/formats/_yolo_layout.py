@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from detkit.errors import InputError
-from detkit.findings import Finding, plural
+from detkit.findings import Finding
 from detkit.formats._base import Probe
 from detkit.formats._data_yaml import UNASSIGNED, Description, read_darknet, read_data_yaml, resolve, split_name
 from detkit.formats._images import SUFFIXES
 from detkit.formats._names import load_yaml
 from detkit.formats._sidecar import Sidecar, load_sidecar
 from detkit.formats._text_start import has_content, text_start
+from detkit.wording import plural
 
 __all__ = ["Entry", "Layout", "find_layout", "label_twin", "probe_dataset"]
 

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from detkit import boxes
 from detkit.errors import InputError
-from detkit.findings import Loss, examples, plural
+from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._yolo_places import first_names
 from detkit.formats._yolo_rings import corners, join_rings, trace_mask
 from detkit.tables import Dataset, Images, Shapes
+from detkit.wording import examples, plural
 
 __all__ = ["Lines", "lines_of", "number_lines", "shares"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detkit import boxes, files
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._data_yaml import split_name
 from detkit.formats._images import displayed_sizes
@@ -23,6 +23,7 @@ from detkit.formats._yolo_files import Listing, list_images
 from detkit.formats._yolo_layout import Layout, find_layout
 from detkit.formats._yolo_rows import read_rows
 from detkit.tables import Categories, Dataset, Images, Ragged, Shapes, Source, freeze, id_array
+from detkit.wording import examples
 
 __all__ = ["read_dataset"]
 

@@ -24,10 +24,11 @@ from detkit.formats._coco_results import read_results
 from detkit.formats._coco_truth import read_part
 from detkit.formats._coco_write import detection_records, write_list, write_object
 from detkit.formats._images import is_inside, place
-from detkit.formats._json_bytes import gc_paused, head_of, plain_name
+from detkit.formats._json_bytes import head_of, plain_name
 from detkit.formats._json_file import as_count
 from detkit.formats._json_outline import outline
 from detkit.formats._json_text import encode
+from detkit.garbage import gc_paused
 from detkit.tables import Categories, Dataset, Detections, Images, Source
 
 __all__ = ["CAPABILITIES", "COCO91_IDS", "COCO_NAMES", "detect", "read", "read_detections", "write", "write_detections"]

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from detkit import boxes, files
 from detkit.errors import InputError
-from detkit.findings import Finding, Loss, examples, plural
+from detkit.findings import Finding, Loss
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._csv_columns import Columns, columns_of, delimiter_of
 from detkit.formats._numbers import FARTHEST, difference
 from detkit.formats._stems import find_sizes
 from detkit.formats._text_classes import case_twins, classes_of
 from detkit.tables import Categories, Detections, Images, Source, id_array
+from detkit.wording import examples, plural
 
 __all__ = ["CAPABILITIES", "detect", "read_detections", "write_detections"]
 

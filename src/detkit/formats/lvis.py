@@ -16,15 +16,16 @@ import numpy as np
 
 from detkit import files
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss
 from detkit.formats._base import FEATURES, Capabilities, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._coco_files import UNASSIGNED, SplitFile, find_images
 from detkit.formats._coco_join import join
 from detkit.formats._coco_truth import read_part
 from detkit.formats._images import displayed_sizes
-from detkit.formats._json_bytes import gc_paused
 from detkit.formats._lvis_images import file_name_of, looks_like_lvis, lvis_files
+from detkit.garbage import gc_paused
 from detkit.tables import Dataset, Images, Source
+from detkit.wording import examples
 
 __all__ = ["CAPABILITIES", "detect", "read", "write"]
 

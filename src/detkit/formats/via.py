@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from detkit import files
 from detkit.errors import InputError, UsageError
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
 from detkit.formats._beside import build_images, load_beside
 from detkit.formats._object_columns import object_column
 from detkit.formats._via_regions import Project, box_of, probe_file, read_file, via_files
 from detkit.tables import Categories, Dataset, Shapes, Source, freeze
+from detkit.wording import examples
 
 __all__ = ["CAPABILITIES", "detect", "read", "write"]
 

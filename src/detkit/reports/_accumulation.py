@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from detkit.errors import UsageError
-from detkit.findings import plural
-from detkit.reports._table import number, printable, table
+from detkit.reports._table import number, table
 from detkit.reports.markdown import grid
+from detkit.wording import plural, printable
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation

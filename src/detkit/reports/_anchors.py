@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.findings import folded, plural
-from detkit.reports._table import number, percent, printable, table
+from detkit.reports._table import number, table
+from detkit.wording import folded, percent, plural, printable
 
 __all__ = ["targets_text", "text"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.findings import plural
-from detkit.reports._table import number, printable, table
+from detkit.reports._table import number, table
+from detkit.wording import plural, printable
 
 __all__ = ["text"]
 

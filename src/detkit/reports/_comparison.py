@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from detkit.findings import plural
 from detkit.reports import markdown as md
 from detkit.reports._metrics import shown_once
-from detkit.reports._table import number, percent, printable, table
+from detkit.reports._table import number, table
 from detkit.reports._tables import Table
 from detkit.reports.text import gate_lines
+from detkit.wording import percent, plural, printable
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport

@@ -7,9 +7,9 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from detkit.findings import folded, plural
-from detkit.reports._table import WIDTH, number, printable, table
+from detkit.reports._table import WIDTH, number, table
 from detkit.reports.text import gate_lines
+from detkit.wording import folded, plural, printable
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport

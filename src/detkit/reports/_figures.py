@@ -10,7 +10,8 @@ from typing import Any
 
 from detkit import files
 from detkit.errors import MissingExtraError
-from detkit.reports._table import printable, shortened
+from detkit.reports._table import shortened
+from detkit.wording import printable
 
 __all__ = ["COLOURS", "NAMED", "Plot", "grid_of_classes", "name_of", "size_of_grid", "write_figures"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detkit.findings import folded, plural
-from detkit.reports._table import printable, table
+from detkit.reports._table import table
+from detkit.wording import folded, plural, printable
 
 __all__ = ["text"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detkit.evaluation.result import BANDS
-from detkit.findings import plural
 from detkit.reports._table import table
 from detkit.tables import Dataset
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.api.overlaps import BoxOverlaps

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detkit.errors import UsageError
-from detkit.findings import plural
 from detkit.reports._figures import COLOURS, NAMED, Plot, grid_of_classes, name_of, size_of_grid, write_figures
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.result import Evaluation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from detkit.findings import plural
-from detkit.reports._table import number, percent, table
+from detkit.reports._table import number, table
+from detkit.wording import percent, plural
 
 __all__ = ["text"]
 

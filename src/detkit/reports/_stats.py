@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from detkit.findings import plural
 from detkit.reports._table import number, table
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.transforms.stats import ClassStats, Stats

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from detkit.findings import plural
 from detkit.reports._figures import NAMED, Plot, grid_of_classes, name_of, size_of_grid, write_figures
 from detkit.reports._stats import TITLES, span
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.transforms.stats import ClassStats, Stats

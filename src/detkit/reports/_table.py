@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from detkit.findings import percent
+from detkit.wording import printable
 
-__all__ = ["WIDTH", "number", "percent", "printable", "shortened", "table", "width_of"]
+__all__ = ["WIDTH", "number", "shortened", "table", "width_of"]
 
 WIDTH = 80
 _LONG = 10 * WIDTH
@@ -16,11 +16,6 @@ _LONG = 10 * WIDTH
 def number(value: float | None, digits: int = 4) -> str:
     """A figure as text, `-` where undefined."""
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def printable(text: str) -> str:
-    """The text with control characters made visible, so that no name can write to the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def width_of(text: str) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from detkit.findings import folded
-from detkit.reports._table import printable, table
+from detkit.reports._table import table
+from detkit.wording import folded, printable
 
 __all__ = ["Table", "as_text"]
 

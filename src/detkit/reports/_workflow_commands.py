@@ -5,7 +5,7 @@ Source: docs.github.com, workflow commands; escapes as @actions/core `command.ts
 
 from __future__ import annotations
 
-from detkit.reports._table import printable
+from detkit.wording import printable
 
 __all__ = ["MOST", "command"]
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from detkit.reports._table import printable
+from detkit.wording import printable
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport

@@ -17,13 +17,13 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from detkit._version import __version__
-from detkit.findings import plural
 from detkit.reports._gallery import Gallery
 from detkit.reports._gate_table import gate_table
 from detkit.reports._table import number
 from detkit.reports._tables import Table
 from detkit.reports._verdict import headline
 from detkit.reports.analyses import tables
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from detkit.reports._table import printable
 from detkit.reports._verdict import headline
+from detkit.wording import printable
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport, GateRow

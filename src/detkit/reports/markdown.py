@@ -7,13 +7,13 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from detkit.findings import plural
 from detkit.reports._gate_table import gate_table
 from detkit.reports._metrics import shown_once
-from detkit.reports._table import number, printable
+from detkit.reports._table import number
 from detkit.reports._tables import Table
 from detkit.reports._verdict import headline
 from detkit.reports.analyses import tables
+from detkit.wording import plural, printable
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport

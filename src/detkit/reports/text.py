@@ -5,14 +5,14 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from detkit.findings import plural
 from detkit.reports._gap import gap_lines
 from detkit.reports._gate_table import GateTable, gate_table
 from detkit.reports._metrics import shown_once
-from detkit.reports._table import WIDTH, number, percent, printable, table
+from detkit.reports._table import WIDTH, number, table
 from detkit.reports._tables import as_text
 from detkit.reports._verdict import headline
 from detkit.reports.analyses import tables
+from detkit.wording import percent, plural, printable
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport, GateRow

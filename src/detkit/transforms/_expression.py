@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
-from detkit.findings import plural
 from detkit.tables import Dataset
 from detkit.transforms._expression_parts import (
     ARITHMETIC,
@@ -35,6 +34,7 @@ from detkit.transforms._expression_parts import (
     without_class,
 )
 from detkit.transforms._fields import BOX_FIELDS, IMAGE_FIELDS, Text, box_column, image_column, image_names
+from detkit.wording import plural
 
 __all__ = ["Condition", "condition"]
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from detkit import files
 from detkit.errors import UsageError
 from detkit.evaluation.images import image_label
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.tables import Dataset, Images
+from detkit.wording import examples, plural
 
 __all__ = ["KEYWORDS", "GroupRule", "Groups", "by_attribute", "by_keyword", "by_mapping", "by_pattern", "join_rules",
            "same_content"]  # fmt: skip

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
-from detkit.findings import examples
 from detkit.tables import Categories
+from detkit.wording import examples
 
 __all__ = ["find_names", "take_categories"]
 

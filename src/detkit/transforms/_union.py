@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
-from detkit.findings import Finding, Loss, examples
+from detkit.findings import Finding, Loss
 from detkit.tables import Categories, Images, id_array
+from detkit.wording import examples
 
 __all__ = ["distinct_ids", "join_info", "union_of_classes"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detkit import detectors
 from detkit.errors import InputError, UsageError
-from detkit.findings import plural
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from detkit import boxes
 from detkit.errors import UsageError
 from detkit.evaluation.union import United, unite
-from detkit.findings import Finding, Loss, plural
+from detkit.findings import Finding, Loss
 from detkit.kernels.fusion import Confidence, fuse
 from detkit.kernels.nms import grouped_nms
 from detkit.kernels.soft_nms import grouped_soft_nms
 from detkit.tables import Dataset, Detections, freeze
 from detkit.transforms.nms import best_of_images, groups_of
+from detkit.wording import plural
 
 __all__ = ["METHODS", "Ensemble", "EnsembleSettings", "ensemble"]
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import UsageError
-from detkit.findings import Finding, Loss, plural
+from detkit.findings import Finding, Loss
 from detkit.tables import Dataset, freeze
 from detkit.transforms._change import Change, loss_of_images, loss_of_rows
 from detkit.transforms._class_lists import renumbered
 from detkit.transforms._expression import condition
 from detkit.transforms._names import find_names, take_categories
+from detkit.wording import plural
 
 __all__ = ["filter_dataset"]
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from detkit import boxes
 from detkit.errors import InputError, UsageError
 from detkit.evaluation.images import image_label
-from detkit.findings import Finding, Loss, examples, plural
+from detkit.findings import Finding, Loss
 from detkit.tables import Categories, Dataset, Images, freeze, id_array
 from detkit.transforms._change import Change, loss_of_images, loss_of_rows
 from detkit.transforms._class_lists import renumbered
 from detkit.transforms._concat import concatenate, shifted
 from detkit.transforms._groups import same_content
 from detkit.transforms._union import distinct_ids, join_info, union_of_classes
+from detkit.wording import examples, plural
 
 __all__ = ["Duplicates", "merge"]
 

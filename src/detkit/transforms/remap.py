@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from detkit import detectors
 from detkit.errors import UsageError
-from detkit.findings import Finding, Loss, examples, plural
+from detkit.findings import Finding, Loss
 from detkit.tables import Categories, Dataset, freeze, id_array
 from detkit.transforms._change import Change, loss_of_rows
 from detkit.transforms._class_lists import renumbered
 from detkit.transforms._names import find_names, take_categories
+from detkit.wording import examples, plural
 
 __all__ = ["Case", "Coco", "remap"]
 

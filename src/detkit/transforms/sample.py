@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from detkit.errors import UsageError
 from detkit.evaluation.images import image_label
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.tables import Dataset
 from detkit.transforms._assign import count_labels, fractions, randomly, stratified
 from detkit.transforms._balance import balance_of
 from detkit.transforms._change import Change, loss_of_images, loss_of_rows
+from detkit.wording import examples, plural
 
 __all__ = ["sample"]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from detkit.errors import UsageError
 from detkit.evaluation.images import image_label
-from detkit.findings import Finding, Loss, examples, plural
+from detkit.findings import Finding, Loss
 from detkit.tables import Dataset, freeze
 from detkit.transforms._assign import LabelCounts, by_hash, count_labels, randomly, stratified
 from detkit.transforms._balance import balance_of
@@ -35,6 +35,7 @@ from detkit.transforms._groups import (
     by_pattern,
     join_rules,
 )
+from detkit.wording import examples, plural
 
 __all__ = ["GroupRule", "Stratify", "fold_splits", "group_rule", "split"]
 

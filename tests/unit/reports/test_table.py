@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from detkit.reports._table import number, printable, table, width_of
+from detkit.reports._table import number, table, width_of
+from detkit.wording import printable
 
 
 def test_numbers() -> None:

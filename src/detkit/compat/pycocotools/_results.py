@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.compat.pycocotools import mask
+from detkit.garbage import gc_paused
 
-__all__ = ["Unread", "decode_json", "prepare_records", "scan_array", "scan_file", "without_gc"]
+__all__ = ["Unread", "decode_json", "prepare_records", "scan_array", "scan_file"]
 
 Record = dict[str, Any]
 
@@ -49,7 +47,7 @@ class Unread:
 
     def records(self) -> list[Record]:
         """The records, as if they had been read and prepared at once."""
-        with without_gc():
+        with gc_paused():
             if isinstance(self.source, bytes):
                 records: list[Record] = decode_json(self.source)
             else:
@@ -93,18 +91,6 @@ def decode_json(data: bytes) -> Any:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return json.loads(data)
-
-
-@contextmanager
-def without_gc() -> Iterator[None]:
-    """The cycle collector at rest: it would walk over every record again and again while they are made."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def prepare_records(records: list[Record]) -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 
 from detkit.compat._say import say, seconds
 from detkit.compat.pycocotools import _reference
-from detkit.compat.pycocotools._results import Unread, decode_json, prepare_records, scan_array, scan_file, without_gc
+from detkit.compat.pycocotools._results import Unread, decode_json, prepare_records, scan_array, scan_file
+from detkit.garbage import gc_paused
 
 __all__ = ["COCO"]
 
@@ -43,7 +44,7 @@ class COCO(_reference.COCO):  # type: ignore[misc]
         if annotation_file is None:
             return
         self._say("loading annotations into memory...")
-        with seconds() as spent, without_gc():
+        with seconds() as spent, gc_paused():
             dataset = decode_json(_read(annotation_file))
         if not isinstance(dataset, dict):
             raise AssertionError(f"annotation file format {type(dataset)} not supported")
@@ -123,7 +124,7 @@ class COCO(_reference.COCO):  # type: ignore[misc]
         IndexError
             There are no results.
         """
-        with without_gc():
+        with gc_paused():
             return self._results(resFile)
 
     def _results(self, source: Any) -> COCO:

@@ -16,9 +16,10 @@ import numpy as np
 
 from detkit.compat._say import say, seconds
 from detkit.compat.pycocotools import _reference
-from detkit.compat.pycocotools._results import Unread, without_gc
+from detkit.compat.pycocotools._results import Unread
 from detkit.compat.pycocotools.coco import COCO
 from detkit.errors import InputError
+from detkit.garbage import gc_paused
 
 if TYPE_CHECKING:
     from detkit.evaluation.engine import Scored
@@ -129,7 +130,7 @@ class COCOeval(_reference.COCOeval):  # type: ignore[misc]
             ids = coco.getAnnIds(imgIds=images)
         rows = coco.loadAnns(ids)
         if params.iouType == "segm":
-            with without_gc():
+            with gc_paused():
                 for row in rows:
                     row["segmentation"] = coco.annToRLE(row)
         return rows
@@ -166,7 +167,7 @@ class COCOeval(_reference.COCOeval):  # type: ignore[misc]
         """What the last `evaluate` left to be made when somebody reads it."""
         if name not in _LATE or self.__dict__.get("_run") is None:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        with without_gc():
+        with gc_paused():
             made = {"evalImgs": self._eval_imgs, "ious": self._all_ious}.get(name, self._cells_of_rows)()
         self.__dict__.update(made)
         return self.__dict__[name]

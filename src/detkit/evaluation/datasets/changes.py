@@ -13,8 +13,9 @@ from detkit.boxes import convert
 from detkit.errors import InputError
 from detkit.evaluation.datasets.pairs import Pairs, corners_of, is_oriented
 from detkit.evaluation.datasets.versions import Versions
-from detkit.findings import Finding, examples
+from detkit.findings import Finding
 from detkit.tables import Ragged, Shapes
+from detkit.wording import examples
 
 __all__ = ["CHANGES", "Changes", "changes_of"]
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from detkit.errors import CannotJudgeError, InputError
 from detkit.evaluation.images import file_stem, image_label, match_images, number_or_text
-from detkit.findings import Finding, examples, plural
+from detkit.findings import Finding
 from detkit.tables import Categories, Dataset, Images
+from detkit.wording import examples, plural
 
 __all__ = ["Versions", "meet"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.findings import plural
 from detkit.reports._table import number
 from detkit.reports._tables import Table
+from detkit.wording import plural
 
 __all__ = ["tables"]
 

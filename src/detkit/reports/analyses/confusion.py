@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.findings import plural
-from detkit.reports._table import percent
 from detkit.reports._tables import Table
+from detkit.wording import percent, plural
 
 __all__ = ["tables"]
 

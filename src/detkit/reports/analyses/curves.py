@@ -6,8 +6,9 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.reports._table import number, percent
+from detkit.reports._table import number
 from detkit.reports._tables import Table
+from detkit.wording import percent
 
 __all__ = ["tables"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.reports._table import percent
 from detkit.reports._tables import Table
+from detkit.wording import percent
 
 __all__ = ["tables"]
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from detkit.reports._table import number, percent
+from detkit.reports._table import number
 from detkit.reports._tables import Table
+from detkit.wording import percent
 
 __all__ = ["tables"]
 

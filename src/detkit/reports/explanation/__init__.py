@@ -10,10 +10,10 @@ from json import dumps
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from detkit.findings import plural
 from detkit.reports import render_gate
-from detkit.reports._table import WIDTH, number, printable, table
+from detkit.reports._table import WIDTH, number, table
 from detkit.reports._workflow_commands import command
+from detkit.wording import plural, printable
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from detkit.findings import plural
+from detkit.wording import plural
 
 __all__ = ["DOCS", "Group", "Options", "closing", "fix_lines", "groups", "place", "said"]
 

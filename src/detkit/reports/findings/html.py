@@ -8,8 +8,8 @@ from hashlib import sha256
 from html import escape
 from typing import Any
 
-from detkit.reports._table import printable
 from detkit.reports.findings._shared import Group, Options, closing, fix_lines, groups, place
+from detkit.wording import printable
 
 __all__ = ["render"]
 

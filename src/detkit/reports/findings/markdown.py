@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.reports._table import printable
 from detkit.reports.findings._shared import Options, closing, fix_lines, groups, said
+from detkit.wording import printable
 
 __all__ = ["render"]
 

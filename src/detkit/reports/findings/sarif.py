@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from detkit.findings import plural
 from detkit.reports.findings._shared import Group, Options, groups, place
+from detkit.wording import plural
 
 __all__ = ["render"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from detkit.findings import folded
-from detkit.reports._table import printable, table
+from detkit.reports._table import table
 from detkit.reports.findings._shared import Options, closing, fix_lines, groups, said
+from detkit.wording import folded, printable
 
 __all__ = ["render"]
 
