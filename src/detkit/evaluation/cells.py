@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from detkit.evaluation.federated import contains, verified_cells
 from detkit.evaluation.protocols import Protocol
-from detkit.kernels.cells import merge_cells, sort_within
+from detkit.kernels.cells import merge_cells, order_by_two, sort_within
 from detkit.kernels.falling import falling_order
-from detkit.tables import Categories, Dataset, Detections
+from detkit.tables import Annotations, Categories, Dataset, Detections
 
 __all__ = ["Layout", "class_names", "lay_out", "order_of_ids"]
 
@@ -104,18 +104,10 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
     classes = order_of_ids(truth.categories.ids)
     image_place, class_place = _inverse(images), _inverse(classes)
     rows = truth.annotations
-    gt_image, gt_class = image_place[rows.image_index], class_place[rows.category_index]
-    dt_image, dt_class = image_place[detections.image_index], class_place[detections.category_index]
-    size = len(classes) * len(images)
-    gt_cell, dt_cell = gt_class * len(images) + gt_image, dt_class * len(images) + dt_image
-    if protocol.class_wise:
-        gt_order, dt_order = _radix(None, gt_cell, size), _radix(None, dt_cell, size)
-    else:
-        # Ties of score go by class, then by file order, as in a file that holds a class after the other.
-        gt_order = _radix(_radix(None, gt_class, len(classes)), gt_image, len(images))
-        dt_order = _radix(_radix(None, dt_class, len(classes)), dt_image, len(images))
-        gt_cell, dt_cell, classes = gt_image, dt_image, np.array([-1])
-    gt_key, dt_key = gt_cell[gt_order], dt_cell[dt_order]
+    gt_order, gt_key = _in_cells(rows, image_place, class_place, protocol.class_wise)
+    dt_order, dt_key = _in_cells(detections, image_place, class_place, protocol.class_wise)
+    if not protocol.class_wise:
+        classes = np.array([-1])
     admitted, left_out = _admitted(truth, detections, protocol)
     rank = sort_within(dt_key, detections.score, dt_order)
     if protocol.cap_per == "image":
@@ -134,7 +126,7 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
         classes=classes,
         images=images,
         dt_row=dt_order,
-        dt_rank=rank.astype(np.int32),
+        dt_rank=rank.astype(np.int32, copy=False),
         gt_row=gt_order,
         cell_image=cells % width,
         cell_class=cells // width,
@@ -165,10 +157,11 @@ def _admitted(
 
 def _image_ranks(detections: Detections) -> Index:
     """Position by score of each detection among all of its image; ties keep file order."""
-    order = falling_order(detections.score)
-    order = _radix(order, detections.image_index, len(detections.images))
+    by_score = _inverse(falling_order(detections.score))
+    images = detections.image_index, np.arange(len(detections.images))
+    order, image = order_by_two(images, (np.arange(len(by_score)), by_score))
     rank = np.empty(len(order), np.int64)
-    rank[order] = _ranks(detections.image_index[order])
+    rank[order] = _ranks(image)
     return rank
 
 
@@ -190,15 +183,15 @@ def class_names(categories: Categories, layout: Layout) -> list[tuple[object, st
             for k in layout.classes]  # fmt: skip
 
 
-def _radix(order: Index | None, key: Index, size: int) -> Index:
-    """The order, stably sorted by a key from 0 to size - 1, sixteen bits at a time (NumPy counts those)."""
-    for shift in range(0, max(1, (size - 1).bit_length()), 16):
-        digit = ((key >> shift) & 0xFFFF).astype(np.uint16)
-        if order is None:
-            order = np.argsort(digit, kind="stable")
-        else:
-            order = order[np.argsort(digit[order], kind="stable")]
-    return np.arange(len(key)) if order is None else order
+def _in_cells(
+    rows: Annotations | Detections, image_place: Index, class_place: Index, class_wise: bool
+) -> tuple[Index, Index]:
+    """Rows of a table in order of their cells, and the cell of each."""
+    image, label = (rows.image_index, image_place), (rows.category_index, class_place)
+    if class_wise:
+        return order_by_two(label, image, width=len(image_place))
+    # Ties of score go by class, then by file order, as in a file that holds a class after the other.
+    return order_by_two(image, label)
 
 
 def _inverse(order: Index) -> Index:

@@ -138,9 +138,9 @@ class MatchColumns:
         rows, gt, dt = truth.annotations, layout.gt_row, layout.dt_row
         self.layout, self.protocol = layout, protocol
         self._boxes = detections.xywh, rows.xywh
-        self.dt_score = detections.score[dt]
+        self.dt_score = detections.score.take(dt)
         gt_area, dt_area = areas_of(truth, detections, protocol)
-        self.gt_area, self.dt_area = gt_area[gt], dt_area[dt]
+        self.gt_area, self.dt_area = gt_area.take(gt), dt_area.take(dt)
         if protocol.at_image_size is not None:
             scale = (protocol.at_image_size / truth.images.sizes.max(axis=1)) ** 2
             self.gt_area = self.gt_area * scale[rows.image_index[gt]]

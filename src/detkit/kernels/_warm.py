@@ -44,6 +44,7 @@ def warm_up() -> dict[str, bool]:
     first, ends = np.zeros(1, np.int64), np.array([0, 1])
     cells.sort_within(first, one, first.copy())
     cells.merge_cells(first, first)
+    cells.order_by_two((first, first), (first, first))
     falling.falling_order(np.zeros(falling.FEW))
     accumulate.accumulate(
         np.zeros(1, np.int64),

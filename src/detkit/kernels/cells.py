@@ -1,4 +1,4 @@
-"""Boxes of one image and class brought together: detections sorted inside their cell, cells of two tables merged."""
+"""Boxes of one image and class brought together: rows put in order of their cells, sorted inside them, cells merged."""
 
 from __future__ import annotations
 
@@ -9,10 +9,44 @@ from numpy.typing import NDArray
 
 from detkit.kernels._jit import jit, readonly
 
-__all__ = ["merge_cells", "sort_within"]
+__all__ = ["merge_cells", "order_by_two", "sort_within"]
 
 #: Runs up to this length are sorted by insertion; longer ones are left to NumPy.
 _SHORT = 64
+
+
+@jit
+def _by_two(
+    major: Any, major_place: Any, minor: Any, minor_place: Any, width: int, start: Any, spare: Any, order: Any, key: Any
+) -> None:
+    """Rows by major, then by minor place, by counting; and the key of each. `start`: room for all counts, of zeros."""
+    rows = major.shape[0]
+    latest = -1
+    is_sorted = True
+    for row in range(rows):
+        here = minor_place[minor[row]]
+        is_sorted = is_sorted and here >= latest
+        latest = here
+        start[here + 1] += 1
+    if not is_sorted:
+        for i in range(1, start.shape[0]):
+            start[i] += start[i - 1]
+        for row in range(rows):
+            here = minor_place[minor[row]]
+            spare[start[here]] = row
+            start[here] += 1
+    for i in range(start.shape[0]):
+        start[i] = 0
+    for row in range(rows):
+        start[major_place[major[row]] + 1] += 1
+    for i in range(1, start.shape[0]):
+        start[i] += start[i - 1]
+    for i in range(rows):
+        row = i if is_sorted else spare[i]
+        here = major_place[major[row]]
+        order[start[here]] = row
+        key[start[here]] = here * width + minor_place[minor[row]] if width > 0 else here
+        start[here] += 1
 
 
 @jit
@@ -62,7 +96,36 @@ def _merge(dt_key: Any, gt_key: Any, cell: Any, dt_start: Any, gt_start: Any) ->
     return count
 
 
-def sort_within(key: NDArray[np.int64], score: NDArray[np.float64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+def order_by_two(
+    major: tuple[NDArray[np.int64], NDArray[np.int64]],
+    minor: tuple[NDArray[np.int64], NDArray[np.int64]],
+    *,
+    width: int = 0,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of a table by two of the things they belong to; rows alike in both keep their order.
+
+    Parameters
+    ----------
+    major, minor : ((N,) int64, (M,) int64)
+        What each row belongs to, an image or a class say, and the place of each of these, from 0 to M - 1.
+    width : int
+        Of the key: number of minor places, or 0 for a key that the minor place has no part in.
+
+    Returns
+    -------
+    order : (N,) int64
+    key : (N,) int64
+        Ascending: major place times width plus minor place, or the major place alone.
+    """
+    rows = len(major[0])
+    given = [readonly(column, np.int64) for pair in (major, minor) for column in pair]
+    start = np.zeros(max(len(major[1]), len(minor[1])) + 1, np.int64)
+    spare, order, key = (np.empty(rows, np.int64) for _ in range(3))
+    _by_two(*given, width, start, spare, order, key)
+    return order, key
+
+
+def sort_within(key: NDArray[np.int64], score: NDArray[np.float64], order: NDArray[np.int64]) -> NDArray[np.int32]:
     """Sort rows of one key by falling score, in place; ties keep their order.
 
     Parameters
@@ -76,12 +139,12 @@ def sort_within(key: NDArray[np.int64], score: NDArray[np.float64], order: NDArr
 
     Returns
     -------
-    (D,) int64
+    (D,) int32
         Rank inside the cell, 0 for the highest score.
     """
     if np.isnan(score).any():
         order[:] = order[np.lexsort((-score[order], key))]
-    rank = np.empty(len(order), np.int64)
+    rank = np.empty(len(order), np.int32)
     longer = np.empty((len(order) // (_SHORT + 1), 2), np.int64)
     count = _sort_short(readonly(key, np.int64), readonly(score, np.float64), order, rank, longer)
     for first, stop in longer[:count].tolist():

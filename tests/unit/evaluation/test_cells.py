@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from detkit.evaluation import protocols
 from detkit.evaluation.align import align
-from detkit.evaluation.cells import _radix, class_names, lay_out, order_of_ids
+from detkit.evaluation.cells import class_names, lay_out, order_of_ids
 from detkit.tables import id_array
 from strategies import detections_of, scores, truth_of
 
@@ -64,15 +64,6 @@ def test_class_names_follow_the_class_order():
 def test_ids_of_mixed_kind_have_numbers_first():
     assert order_of_ids(id_array(["b", 10, "a", 2])).tolist() == [3, 1, 2, 0]
     assert order_of_ids(id_array([3, 1, 2])).tolist() == [1, 2, 0]
-
-
-@pytest.mark.parametrize("size", [1, 2, 65_536, 65_537, 200_000])
-def test_cells_of_more_images_than_sixteen_bits_count_are_sorted_stably(size):
-    key = np.random.default_rng(0).integers(0, size, 1000)
-    key[:3] = size - 1, 0, size - 1
-    assert np.array_equal(_radix(None, key, size), np.argsort(key, kind="stable"))
-    order = np.arange(1000)[::-1]
-    assert np.array_equal(_radix(order, key, size), order[np.argsort(key[order], kind="stable")])
 
 
 @settings(derandomize=True, deadline=None, max_examples=50)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detkit.kernels.cells import merge_cells, sort_within
+from detkit.kernels.cells import merge_cells, order_by_two, sort_within
 
 
 @pytest.mark.parametrize("longest", [3, 64, 65, 200])
@@ -44,3 +44,26 @@ def test_merged_cells_are_those_of_either_table(dt, gt):
         assert gt[gt_starts[c] : gt_starts[c + 1]] == [key] * gt.count(key)
     assert (dt_starts[0], gt_starts[0]) == (0, 0)
     assert (dt_starts[-1], gt_starts[-1]) == (len(dt), len(gt))
+
+
+@pytest.mark.parametrize(("classes", "images"), [(1, 1), (2, 65_537), (70_000, 3), (5, 5)])
+@pytest.mark.parametrize("is_sorted", [False, True])
+def test_rows_go_by_class_and_image_and_keep_their_order(classes, images, is_sorted):
+    rng = np.random.default_rng(classes)
+    class_place, image_place = rng.permutation(classes), rng.permutation(images)
+    label, image = rng.integers(0, classes, 1000), rng.integers(0, images, 1000)
+    if is_sorted:
+        image, image_place = np.sort(image), np.arange(images)
+    order, key = order_by_two((label, class_place), (image, image_place), width=images)
+    wanted = class_place[label] * images + image_place[image]
+    assert np.array_equal(order, np.argsort(wanted, kind="stable"))
+    assert np.array_equal(key, np.sort(wanted))
+    order, key = order_by_two((label, class_place), (image, image_place))
+    assert np.array_equal(order, np.argsort(wanted, kind="stable"))
+    assert np.array_equal(key, np.sort(class_place[label]))
+
+
+def test_a_table_without_rows_has_no_order():
+    none, places = np.zeros(0, np.int64), np.arange(3)
+    order, key = order_by_two((none, places), (none, none), width=0)
+    assert len(order) == len(key) == 0
