@@ -89,9 +89,12 @@ def score(
     caps = np.array(protocol.max_detections, dtype=np.int64)
     recalls = np.array(protocol.recall_thresholds, dtype=np.float64)
 
+    # Huge pages serve one large room, where the operating system has them.
+    room = np.empty((len(layout.dt_row), len(ranges) * len(protocol.matching_thresholds())), np.uint8)
+
     def one(k: int) -> tuple[Matched, NDArray[np.int64], tuple[NDArray[np.float64], ...], NDArray[np.int64]]:
-        matched = columns.match(k, compare, ranges, with_partners)
         place = layout.detections_of(k)
+        matched = columns.match(k, compare, ranges, with_partners, room[place].reshape(-1))
         scores = columns.dt_score[place]
         order = falling_order(scores)
         truths = np.count_nonzero(~matched.gt_ignored, axis=1).astype(np.int64)
@@ -163,8 +166,15 @@ class MatchColumns:
             own = detections.image_index[dt] * len(truth.categories) + detections.category_index[dt]
             self.dt_partial = contains(partial, own)
 
-    def match(self, k: int, compare: CellOverlap | None, ranges: NDArray[np.float64], with_partners: bool) -> Matched:
-        """What becomes of the detections of class k at each area range and threshold."""
+    def match(
+        self,
+        k: int,
+        compare: CellOverlap | None,
+        ranges: NDArray[np.float64],
+        with_partners: bool,
+        room: NDArray[np.uint8] | None = None,
+    ) -> Matched:
+        """What becomes of the detections of class k at each area range and threshold, in a room that may be given."""
         layout, protocol = self.layout, self.protocol
         first, last = int(layout.class_cells[k]), int(layout.class_cells[k + 1])
         dt, gt = layout.detections_of(k), layout.truths_of(k)
@@ -190,6 +200,7 @@ class MatchColumns:
             overlaps=None if compare is None else flat_overlaps(compare, layout, range(first, last)),
             reference=protocol.reference_threshold,
             with_partners=with_partners,
+            room=room,
         )
         if self.dt_partial is not None:
             outcome = matched.outcome

@@ -16,6 +16,17 @@ _EPSILON = float(np.spacing(1))
 
 
 @jit
+def _first_reaching(wanted: float, truths: int, most: int) -> int:
+    """Which true positive, counted from 0, brings recall to that at least; `most` where not even that many do."""
+    i = min(max(np.int64(wanted * truths) - 1, 0), most)
+    while i > 0 and not float(i) / truths < wanted:
+        i -= 1
+    while i < most and float(i + 1) / truths < wanted:
+        i += 1
+    return i
+
+
+@jit
 def _accumulate(
     order: Any,
     score: Any,
@@ -24,84 +35,91 @@ def _accumulate(
     truths: Any,
     caps: Any,
     recall_thresholds: Any,
+    some: Any,
+    every: Any,
     varies: Any,
     kept: Any,
     wrong: Any,
-    hit_precision: Any,
-    hit_recall: Any,
-    hit_score: Any,
+    hit: Any,
+    hit_wrong: Any,
+    reach: Any,
     precision: Any,
     recall: Any,
     scores: Any,
 ) -> None:
-    # `varies` (A, D): neither false at every threshold nor ignored at every one. `kept`, `wrong`, `hit_precision`,
-    # `hit_recall`, `hit_score`: room for every detection.
+    # `some`, `every`, `varies`: room for every detection; `kept`, `wrong`, `hit`, `hit_wrong`: for one more. `reach`: for every recall.
     dets = order.shape[0]
     highest = -1
     for d in range(dets):
         highest = max(highest, rank[d])
-    for m in range(caps.shape[0]):
-        if m > 0 and caps[m - 1] > highest:
-            # The smaller cap cut nothing already: a larger one changes nothing.
-            for a in range(outcome.shape[0]):
+    for a in range(outcome.shape[0]):
+        if truths[a] == 0:
+            continue
+        # Most detections are false, or ignored, at every threshold: those are counted once, not threshold by threshold.
+        for d in range(dets):
+            some[d] = outcome[a, 0, d]
+            every[d] = outcome[a, 0, d]
+        for t in range(1, outcome.shape[1]):
+            for d in range(dets):
+                some[d] |= outcome[a, t, d]
+                every[d] &= outcome[a, t, d]
+        for d in range(dets):
+            varies[d] = some[d] != every[d] or some[d] == TRUE
+        for r in range(recall_thresholds.shape[0]):
+            reach[r] = _first_reaching(recall_thresholds[r], truths[a], dets)
+        for m in range(caps.shape[0]):
+            if m > 0 and caps[m - 1] > highest:
+                # The smaller cap cut nothing already: a larger one changes nothing.
                 for t in range(outcome.shape[1]):
                     recall[t, a, m] = recall[t, a, m - 1]
                     for r in range(recall_thresholds.shape[0]):
                         precision[t, r, a, m] = precision[t, r, a, m - 1]
                         scores[t, r, a, m] = scores[t, r, a, m - 1]
-            continue
-        first = -1
-        for i in range(dets):
-            if rank[order[i]] < caps[m]:
-                first = order[i]
-                break
-        for a in range(outcome.shape[0]):
-            if truths[a] == 0:
                 continue
             # The others, in order, and how many that are false at every threshold stand before each.
+            first = -1
+            for i in range(dets):
+                if rank[order[i]] < caps[m]:
+                    first = order[i]
+                    break
             count = 0
             always = 0
             for i in range(dets):
                 d = order[i]
-                if rank[d] >= caps[m]:
-                    continue
-                if varies[a, d]:
-                    kept[count] = d
-                    wrong[count] = always
-                    count += 1
-                elif outcome[a, 0, d] == FALSE:
-                    always += 1
+                is_in = rank[d] < caps[m]
+                kept[count] = d
+                wrong[count] = always
+                count += is_in & varies[d]
+                always += is_in & (every[d] == FALSE) & ~varies[d]
             for t in range(outcome.shape[1]):
+                # Which detection each true positive is, and how many false ones stand before it.
                 tp = 0
                 fp = 0
                 for n in range(count):
-                    d = kept[n]
-                    if outcome[a, t, d] == TRUE:
-                        hit_precision[tp] = float(tp + 1) / (float(wrong[n] + fp) + float(tp + 1) + _EPSILON)
-                        hit_recall[tp] = float(tp + 1) / truths[a]
-                        hit_score[tp] = score[d]
-                        tp += 1
-                    elif outcome[a, t, d] == FALSE:
-                        fp += 1
-                recall[t, a, m] = hit_recall[tp - 1] if tp > 0 else 0.0
-                for i in range(tp - 1, 0, -1):
-                    if hit_precision[i] > hit_precision[i - 1]:
-                        hit_precision[i - 1] = hit_precision[i]
-                i = 0
-                for r in range(recall_thresholds.shape[0]):
+                    found = outcome[a, t, kept[n]]
+                    hit[tp] = kept[n]
+                    hit_wrong[tp] = wrong[n] + fp
+                    tp += found == TRUE
+                    fp += found == FALSE
+                recall[t, a, m] = float(tp) / truths[a] if tp > 0 else 0.0
+                # From the highest recall down: the best precision of all true positives from there on.
+                best = 0.0
+                done = tp
+                for r in range(recall_thresholds.shape[0] - 1, -1, -1):
                     wanted = recall_thresholds[r]
                     precision[t, r, a, m] = 0.0
                     scores[t, r, a, m] = 0.0
-                    if wanted <= 0:
-                        if first >= 0:
-                            precision[t, r, a, m] = hit_precision[0] if tp > 0 else 0.0
-                            scores[t, r, a, m] = score[first]
+                    i = reach[r]
+                    if wanted > 0 and i >= tp:
                         continue
-                    while i < tp and hit_recall[i] < wanted:
-                        i += 1
-                    if i < tp:
-                        precision[t, r, a, m] = hit_precision[i]
-                        scores[t, r, a, m] = hit_score[i]
+                    for k in range(done - 1, i - 1, -1):
+                        best = max(best, float(k + 1) / (float(hit_wrong[k]) + float(k + 1) + _EPSILON))
+                    done = min(done, i)
+                    precision[t, r, a, m] = best
+                    if wanted > 0:
+                        scores[t, r, a, m] = score[hit[i]]
+                    elif first >= 0:
+                        scores[t, r, a, m] = score[first]
 
 
 def accumulate(
@@ -147,9 +165,6 @@ def accumulate(
     shape = (thresholds, len(recall_thresholds), area_ranges, len(caps))
     precision, scores = np.full(shape, -1.0), np.full(shape, -1.0)
     recall = np.full((thresholds, area_ranges, len(caps)), -1.0)
-    # Most detections are false, or ignored, at every threshold: those are counted once, not threshold by threshold.
-    some, every = np.bitwise_or.reduce(outcome, axis=1), np.bitwise_and.reduce(outcome, axis=1)
-    varies = (some != every) | (some == TRUE)
     _accumulate(
         readonly(order, np.int64),
         readonly(score, np.float64),
@@ -158,12 +173,10 @@ def accumulate(
         readonly(truths, np.int64),
         readonly(caps, np.int64),
         readonly(recall_thresholds, np.float64),
-        readonly(varies, np.bool_),
-        np.empty(len(order), np.int64),
-        np.empty(len(order), np.int64),
-        np.empty(len(order)),
-        np.empty(len(order)),
-        np.empty(len(order)),
+        *(np.empty(len(order), np.uint8) for _ in range(2)),
+        np.empty(len(order), np.bool_),
+        *(np.empty(len(order) + 1, np.int64) for _ in range(4)),
+        np.empty(len(recall_thresholds), np.int64),
         precision,
         recall,
         scores,

@@ -139,6 +139,15 @@ def _best(
 
 
 @jit
+def _level(value: float, thresholds: Any) -> int:
+    """How many of the rising thresholds an overlap reaches."""
+    level = 0
+    while level < thresholds.shape[0] and not value < min(thresholds[level], 1 - 1e-10):
+        level += 1
+    return level
+
+
+@jit
 def _cells(
     dt_xywh: Any,
     gt_xywh: Any,
@@ -146,6 +155,7 @@ def _cells(
     flat_starts: Any,
     dt_starts: Any,
     gt_starts: Any,
+    dt_area: Any,
     gt_area: Any,
     gt_ignored: Any,
     gt_crowd: Any,
@@ -158,25 +168,42 @@ def _cells(
     peak: Any,
     partner: Any,
     live: Any,
+    alone: Any,
+    wanted: Any,
     order: Any,
     ignored: Any,
     used: Any,
+    changes: Any,
     outcome: Any,
     partners: Any,
     gt_out: Any,
     iou_out: Any,
 ) -> None:
-    # `overlap`, `peak`, `partner` (a row a threshold), `live`, `order`, `ignored`, `used`: room for the largest cell.
-    # `outcome` comes in as of detections without a partner and `partners` as -1: only what differs is written.
+    # `overlap`, `peak`, `partner` (a row a threshold), `live`, `alone`, `wanted`, `order`, `ignored`, `used`: room for the largest cell;
+    # `changes`: room for every threshold, whether partners may differ from those at the one before.
+    # `partners` come in as -1: only what differs is written.
+    for a in range(ranges.shape[0]):
+        for t in range(thresholds.shape[0]):
+            for d in range(dt_area.shape[0]):
+                is_outside = dt_area[d] < ranges[a, 0] or dt_area[d] > ranges[a, 1]
+                outcome[a, t, d] = IGNORED if is_outside else FALSE
     from_boxes = flat_starts.shape[0] == 0
     lowest = 1 - 1e-10
+    is_rising = True
     for t in range(thresholds.shape[0]):
         lowest = min(lowest, thresholds[t])
+        is_rising = is_rising and (t == 0 or thresholds[t] > thresholds[t - 1])
     for c in range(dt_starts.shape[0] - 1):
         d0, g0 = dt_starts[c], gt_starts[c]
         dets, truths = dt_starts[c + 1] - d0, gt_starts[c + 1] - g0
+        if truths == 0:
+            for d in range(dets):
+                iou_out[d0 + d] = 0.0
+            continue
         # Detections below the lowest threshold have no partner at any: only the live ones are matched.
-        count = 0
+        for g in range(truths):
+            wanted[g] = 0
+        living = 0
         for d in range(dets):
             peak[d] = 0.0
             for g in range(truths):
@@ -186,10 +213,36 @@ def _cells(
                     value = flat[flat_starts[c] + d * truths + g]
                 overlap[d * truths + g] = value
                 peak[d] = max(peak[d], value)
+                if not value < lowest:
+                    wanted[g] += 1
             iou_out[d0 + d] = peak[d]
-            if truths > 0 and not peak[d] < lowest:
-                live[count] = d
-                count += 1
+            if not peak[d] < lowest:
+                live[living] = d
+                living += 1
+        # A detection that can have one truth alone, which no other can have, needs no assignment; the others compete.
+        count, settled = 0, 0
+        for t in range(thresholds.shape[0]):
+            changes[t] = not is_rising
+        for n in range(living):
+            d = live[n]
+            choices, only = 0, 0
+            for g in range(truths):
+                if not overlap[d * truths + g] < lowest:
+                    choices += 1
+                    only = g
+            if is_rising and not best_only and choices == 1 and wanted[only] == 1 and peak[d] >= lowest:
+                alone[settled, 0], alone[settled, 1] = d, only
+                alone[settled, 2] = _level(peak[d], thresholds)
+                settled += 1
+                continue
+            live[count] = d
+            count += 1
+            for g in range(truths):
+                value = overlap[d * truths + g]
+                if is_rising and not value < lowest:
+                    level = _level(value, thresholds)
+                    if level < thresholds.shape[0]:
+                        changes[level] = True
         # Where all truths of a cell are ignored, or none is, greedy assignment is the same: found once for such ranges.
         found = False
         for a in range(ranges.shape[0]):
@@ -201,16 +254,30 @@ def _cells(
                 if not ignored[g]:
                     order[n] = g
                     n += 1
+            for i in range(settled):
+                d, g = d0 + alone[i, 0], alone[i, 1]
+                for t in range(alone[i, 2]):
+                    if ignored[g]:
+                        outcome[a, t, d] = IGNORED
+                    elif not gt_uncounted[g0 + g]:
+                        outcome[a, t, d] = TRUE
+                    if partners.shape[0] > 0:
+                        partners[a, t, d] = g
             if count == 0:
                 continue
-            alike = not best_only and (n == 0 or n == truths)
+            is_whole = not best_only and (n == 0 or n == truths)
             for g in range(truths):
                 if ignored[g]:
                     order[n] = g
                     n += 1
-            for t in range(thresholds.shape[0]):
+            stop = 0
+            while stop < thresholds.shape[0]:
+                # From here on to before the stop, partners are the same.
+                t, stop = stop, stop + 1
+                while stop < thresholds.shape[0] and not changes[stop]:
+                    stop += 1
                 row = partner[t]
-                if not (alike and found):
+                if not (is_whole and found):
                     for g in range(truths):
                         used[g] = False
                     if best_only:
@@ -225,14 +292,17 @@ def _cells(
                     if g < 0:
                         continue
                     if ignored[g]:
-                        outcome[a, t, d0 + d] = IGNORED
+                        for same in range(t, stop):
+                            outcome[a, same, d0 + d] = IGNORED
                     elif not gt_uncounted[g0 + g]:
-                        outcome[a, t, d0 + d] = TRUE
+                        for same in range(t, stop):
+                            outcome[a, same, d0 + d] = TRUE
                     if partners.shape[0] > 0:
-                        partners[a, t, d0 + d] = g
-                    if a == 0 and t == reference:
+                        for same in range(t, stop):
+                            partners[a, same, d0 + d] = g
+                    if a == 0 and t <= reference < stop:
                         iou_out[d0 + d] = overlap[d * truths + g]
-            found = alike
+            found = is_whole
 
 
 def match(
@@ -245,6 +315,7 @@ def match(
     overlaps: tuple[NDArray[np.float64], NDArray[np.int64]] | None = None,
     reference: int = 0,
     with_partners: bool = False,
+    room: NDArray[np.uint8] | None = None,
 ) -> Matched:
     """Outcome of every detection at every area range and overlap threshold.
 
@@ -264,15 +335,16 @@ def match(
         Which threshold `Matched.iou` speaks of.
     with_partners : bool
         Whether the partner of each detection is wanted.
+    room : (A * T * D,) uint8, optional
+        Where `Matched.outcome` is to lie: one large room for all classes is got sooner than many small ones.
 
     Returns
     -------
     Matched
     """
     dets, truths = len(cells.dt_area), len(cells.gt_area)
-    outside = (cells.dt_area < ranges[:, :1]) | (cells.dt_area > ranges[:, 1:])
-    outcome = np.empty((len(ranges), len(thresholds), dets), np.uint8)
-    outcome[:] = np.where(outside, np.uint8(IGNORED), np.uint8(FALSE))[:, None, :]
+    shape = len(ranges), len(thresholds), dets
+    outcome = np.empty(shape, np.uint8) if room is None else room.reshape(shape)
     gt_out = np.empty((len(ranges), truths), np.bool_)
     partners = np.full(outcome.shape if with_partners else (0, 0, dets), -1, np.int32)
     iou = np.empty(dets)
@@ -290,6 +362,7 @@ def match(
         readonly(starts, np.int64),
         readonly(cells.dt_starts, np.int64),
         readonly(cells.gt_starts, np.int64),
+        readonly(cells.dt_area, np.float64),
         readonly(cells.gt_area, np.float64),
         readonly(cells.gt_ignored, np.bool_),
         readonly(cells.gt_crowd, np.bool_),
@@ -302,9 +375,12 @@ def match(
         np.empty(most_dt),
         np.empty((len(thresholds), most_dt), np.int64),
         np.empty(most_dt, np.int64),
+        np.empty((most_dt, 3), np.int64),
+        np.empty(most_gt, np.int64),
         np.empty(most_gt, np.int64),
         np.empty(most_gt, np.bool_),
         np.empty(most_gt, np.bool_),
+        np.empty(len(thresholds), np.bool_),
         outcome,
         partners,
         gt_out,
