@@ -47,23 +47,24 @@ def _accumulate(
     recall: Any,
     scores: Any,
 ) -> None:
-    # `some`, `every`, `varies`: room for every detection; `kept`, `wrong`, `hit`, `hit_wrong`: for one more. `reach`: for every recall.
+    # `some`, `every`, `varies`: room for every detection of `outcome`; `kept`, `wrong`, `hit`, `hit_wrong`: for one more
+    # than `order` names; `reach`: for every recall.
     dets = order.shape[0]
     highest = -1
-    for d in range(dets):
-        highest = max(highest, rank[d])
+    for i in range(dets):
+        highest = max(highest, rank[order[i]])
     for a in range(outcome.shape[0]):
         if truths[a] == 0:
             continue
         # Most detections are false, or ignored, at every threshold: those are counted once, not threshold by threshold.
-        for d in range(dets):
+        for d in range(some.shape[0]):
             some[d] = outcome[a, 0, d]
             every[d] = outcome[a, 0, d]
         for t in range(1, outcome.shape[1]):
-            for d in range(dets):
+            for d in range(some.shape[0]):
                 some[d] |= outcome[a, t, d]
                 every[d] &= outcome[a, t, d]
-        for d in range(dets):
+        for d in range(some.shape[0]):
             varies[d] = some[d] != every[d] or some[d] == TRUE
         for r in range(recall_thresholds.shape[0]):
             reach[r] = _first_reaching(recall_thresholds[r], truths[a], dets)
@@ -137,8 +138,8 @@ def accumulate(
 
     Parameters
     ----------
-    order : (D,) int64
-        Detections of the class, highest score first, ties in image order.
+    order : (N,) int64
+        Detections of the class, or some of them, highest score first, ties in image order.
     score : (D,) float64
     rank : (D,) int32
         Position of each detection by score inside its cell: a cap m keeps ranks below m.
@@ -161,7 +162,7 @@ def accumulate(
     -----
     Source: pycocotools 2.0.11, cocoeval.py, accumulate; bit-equal.
     """
-    area_ranges, thresholds, _ = outcome.shape
+    area_ranges, thresholds, dets = outcome.shape
     shape = (thresholds, len(recall_thresholds), area_ranges, len(caps))
     precision, scores = np.full(shape, -1.0), np.full(shape, -1.0)
     recall = np.full((thresholds, area_ranges, len(caps)), -1.0)
@@ -173,8 +174,8 @@ def accumulate(
         readonly(truths, np.int64),
         readonly(caps, np.int64),
         readonly(recall_thresholds, np.float64),
-        *(np.empty(len(order), np.uint8) for _ in range(2)),
-        np.empty(len(order), np.bool_),
+        *(np.empty(dets, np.uint8) for _ in range(2)),
+        np.empty(dets, np.bool_),
         *(np.empty(len(order) + 1, np.int64) for _ in range(4)),
         np.empty(len(recall_thresholds), np.int64),
         precision,

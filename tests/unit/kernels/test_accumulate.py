@@ -25,6 +25,7 @@ def test_equals_its_twin(n, data):
     outcome[np.cumsum(outcome == naive.TRUE, axis=2) > truths[:, None, None]] = naive.FALSE
     caps = np.array([1, 3, 100])
     order = np.argsort(-score, kind="stable")
+    order = order[np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), dtype=np.bool_)]
     precision, recall, at = accumulate(order, score, rank, outcome, truths, caps, RECALLS)
     for a, t, m in np.ndindex(2, 2, 3):
         kept = [i for i in order if rank[i] < caps[m]]

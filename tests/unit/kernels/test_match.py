@@ -12,7 +12,7 @@ from detkit.kernels.match import FALSE, IGNORED, TRUE, Cells, match
 from strategies import box_arrays, grid_boxes
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
-SETTINGS = settings(derandomize=True, deadline=None, max_examples=80)
+SETTINGS = settings(derandomize=True, deadline=None, max_examples=200)
 THRESHOLDS = np.array([0.25, 0.5, 1.0])
 RANGES = np.array([[0.0, 1e10], [4.0, 16.0]])
 
@@ -46,11 +46,12 @@ def test_equals_its_twin(dt, gt, rule, data):
     uncounted = flags(data, len(gt))
     cells, boxes = one_cell(dt, gt, ignored=ignored, crowd=crowd, uncounted=uncounted)
     overlap = naive.iou_matrix(dt, gt, crowd)
-    found = match(cells, THRESHOLDS, RANGES, rule=rule, boxes=boxes, reference=1, with_partners=True)
+    steps = data.draw(st.sampled_from([THRESHOLDS, THRESHOLDS[::-1], np.linspace(0.0, 1.0, 21), THRESHOLDS[[1, 1]]]))
+    found = match(cells, steps, RANGES, rule=rule, boxes=boxes, reference=1, with_partners=True)
     for a, (low, high) in enumerate(RANGES):
         out = [bool(i or not low <= area <= high) for i, area in zip(ignored, cells.gt_area, strict=True)]
         assert found.gt_ignored[a].tolist() == out
-        for t, threshold in enumerate(THRESHOLDS):
+        for t, threshold in enumerate(steps):
             partners = (
                 naive.greedy(overlap, out, crowd, threshold)
                 if rule == "greedy"
