@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["EMPTY", "Ragged", "RleColumns", "Shapes", "freeze", "fresh_ids", "id_array", "offsets_of",
+__all__ = ["EMPTY", "Ragged", "RleColumns", "Shapes", "freeze", "fresh_ids", "id_array", "is_rising", "offsets_of",
            "python_value"]  # fmt: skip
 
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
@@ -45,6 +45,11 @@ def id_array(ids: Iterable[Any]) -> NDArray[Any]:
     out = np.empty(len(ids), dtype=object)
     out[:] = ids
     return freeze(out)
+
+
+def is_rising(values: NDArray[Any]) -> bool:
+    """Whether no value is smaller than the one before it."""
+    return bool((values[1:] >= values[:-1]).all())
 
 
 def python_value(value: Any) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from detkit.findings import Finding
-from detkit.ragged import EMPTY, Ragged, Shapes, freeze, id_array, offsets_of
+from detkit.ragged import EMPTY, Ragged, Shapes, freeze, id_array, is_rising, offsets_of
 
 __all__ = ["Annotations", "Categories", "Dataset", "Detections", "Images", "Ragged", "Shapes", "Source", "freeze",
            "id_array"]  # fmt: skip
@@ -189,6 +189,12 @@ class Annotations:
             extra=extra,
         )
 
+    def frozen(self) -> Annotations:
+        """The same rows in columns that cannot be written to."""
+        given = {name: getattr(self, name) for name in (*_ROW_COLUMNS, "num_keypoints", "is_oriented")}
+        columns: dict[str, Any] = {name: freeze(column) for name, column in given.items() if column is not None}
+        return replace(self, **columns, attributes={k: freeze(v) for k, v in self.attributes.items()})
+
 
 _DETECTION_COLUMNS = ("image_index", "category_index", "xywh", "score", "area", "source_row")
 _ROW_COLUMNS = ("image_index", "category_index", "xywh", "area", "is_crowd", "is_ignored", "ids", "source_row")
@@ -268,7 +274,8 @@ class Dataset:
             attributes=attributes or EMPTY,
             extra=extra or EMPTY,
         )
-        return cls(images, categories, table.take(np.argsort(image_index, kind="stable")), **rest)
+        in_order = table.frozen() if is_rising(image_index) else table.take(np.argsort(image_index, kind="stable"))
+        return cls(images, categories, in_order, **rest)
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
@@ -364,7 +371,7 @@ class Detections:
             np.arange(len(image_index)) if source_row is None else np.asarray(source_row, np.int64),
             **rest,
         )
-        if (np.diff(image_index) >= 0).all():
+        if is_rising(image_index):
             columns: dict[str, Any] = {name: freeze(getattr(table, name)) for name in _DETECTION_COLUMNS}
             return replace(table, **columns)
         return table.take(np.argsort(image_index, kind="stable"))

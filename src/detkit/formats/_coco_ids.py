@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from detkit.formats._object_columns import object_column
 
-__all__ = ["duplicates", "first_seen", "id_column", "positions"]
+__all__ = ["distinct_of", "duplicates", "first_seen", "id_column", "positions"]
 
 
 def id_column(values: list[Any]) -> NDArray[Any]:
@@ -43,6 +43,8 @@ def positions(keys: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.int64]:
     if _is_dense(low, high, len(ids) + len(keys)):
         table = np.full(high - low + 1, -1, np.int64)
         table[ids - low] = np.arange(len(ids))
+        if len(keys) and low <= int(keys.min()) and int(keys.max()) <= high:
+            return table.take(keys - low)
         at = table[np.clip(keys, low, high) - low]
         return np.asarray(np.where((keys < low) | (keys > high), -1, at), dtype=np.int64)
     order = np.argsort(ids, kind="stable")
@@ -79,6 +81,28 @@ def first_seen(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     return distinct[order], rank[inverse.reshape(-1)]
+
+
+def distinct_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Distinct values, numbers in ascending order and objects as they appear, and each value's position among them.
+
+    Returns
+    -------
+    distinct : (M,) of the same dtype
+    index : (N,) int64
+    """
+    if values.dtype == object or not len(values):
+        return first_seen(values)
+    low, high = int(values.min()), int(values.max())
+    if not _is_dense(low, high, len(values)):
+        distinct, index = np.unique(values, return_inverse=True)
+        return distinct, index.reshape(-1)
+    own = values if low == 0 else values - low
+    table = np.zeros(high - low + 1, np.int64)
+    table[own] = 1
+    distinct = np.flatnonzero(table)
+    table[distinct] = np.arange(len(distinct))
+    return distinct + low, table.take(own)
 
 
 def _is_dense(low: int, high: int, count: int) -> bool:

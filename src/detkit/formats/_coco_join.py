@@ -13,7 +13,7 @@ from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
 from detkit.formats._coco_files import SplitFile, find_images
-from detkit.formats._coco_rows import duplicates, id_column
+from detkit.formats._coco_ids import duplicates, id_column
 from detkit.formats._coco_truth import Part
 from detkit.formats._images import displayed_sizes
 from detkit.formats._object_columns import object_column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from detkit import files, masks
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
+from detkit.formats._coco_ids import distinct_of, first_seen, positions
 from detkit.formats._coco_json import decode, not_finite_finding, read_document, results_decoder
-from detkit.formats._coco_rows import Rows, box_areas, first_seen, positions
+from detkit.formats._coco_rows import Rows, box_areas, note_flat
 from detkit.formats._coco_scan import ScannedRows, scan_results
 from detkit.formats._coco_tables import category_columns, image_columns
 from detkit.formats._json_bytes import contents
@@ -23,6 +25,9 @@ from detkit.garbage import gc_paused
 from detkit.tables import Categories, Detections, Images, Ragged, Shapes, Source
 
 __all__ = ["read_results"]
+
+#: Distinct ids, and the position of each row's among them.
+Distinct = Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[np.int64]]]
 
 _KNOWN = frozenset(("image_id", "category_id", "bbox", "score", "segmentation", "keypoints"))
 
@@ -96,11 +101,7 @@ def _build(rows: Rows, by: str, whole: dict[str, Any], options: ReadOptions) -> 
         first = int(kept[np.flatnonzero(outside)[0]])
         message = f"scores outside [0, 1], first {rows.place(first, 'score')}; kept"
         rows.note("DK708", message, int(outside.sum()), row=first)
-    flat = np.flatnonzero((xywh[some, 2:] <= 0).any(axis=1))
-    if len(flat):
-        first = int(kept[flat[0]])
-        message = f"boxes without positive width and height, first {rows.place(first, by)}; kept"
-        rows.note("DK201", message, len(flat), row=first)
+    note_flat(rows, xywh[some], kept, by)
     return Detections.build(
         images,
         categories,
@@ -198,7 +199,7 @@ def _images(
     if isinstance(stated, list) and stated:
         own = image_columns(stated, rows.file, options.with_extra, findings)
         return Images(own.ids, tuple(own.file_names), own.sizes, extra=own.extra), positions(ids, own.ids)
-    distinct, index = _distinct(ids, rows.keep())
+    distinct, index = _distinct(ids, rows.keep(), first_seen)
     return Images(distinct, ("",) * len(distinct), np.full((len(distinct), 2), np.nan)), index
 
 
@@ -210,21 +211,16 @@ def _categories(
         own = category_columns(stated, rows.file, options.with_extra, findings)
         names, above = tuple(own.names), tuple(own.supercategories)
         return Categories(own.ids, names, above, has_names=own.has_names, extra=own.extra), positions(ids, own.ids)
-    distinct, index = _distinct(ids, rows.keep())
-    order = np.argsort(distinct, kind="stable") if distinct.dtype != object else np.arange(len(distinct))
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    distinct = distinct[order]
-    index = np.where(index >= 0, rank[index], -1) if len(rank) else index
+    distinct, index = _distinct(ids, rows.keep(), distinct_of)
     return Categories(distinct, tuple(map(str, distinct.tolist())), has_names=False), index
 
 
-def _distinct(ids: NDArray[Any], keep: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Distinct ids of the usable rows in order of first appearance, and each row's position (-1 where unusable)."""
+def _distinct(ids: NDArray[Any], keep: NDArray[np.bool_], find: Distinct) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Distinct ids of the usable rows, in the order they are found in, and each row's position, -1 where unusable."""
     if keep.all():
-        return first_seen(ids)
+        return find(ids)
     index = np.full(len(ids), -1, np.int64)
-    distinct, index[keep] = first_seen(ids[keep])
+    distinct, index[keep] = find(ids[keep])
     return distinct, index
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from detkit import masks
 from detkit.findings import Finding
-from detkit.formats._coco_ids import duplicates, first_seen, id_column, positions
+from detkit.formats._coco_ids import id_column
 from detkit.tables import Ragged, Shapes
 
-__all__ = ["Rows", "box_areas", "duplicates", "first_seen", "id_column", "keypoint_rows", "positions", "shape_rows"]
+__all__ = ["Rows", "box_areas", "keypoint_rows", "note_flat", "shape_rows"]
 
 
 class Rows:
@@ -213,6 +213,15 @@ def box_areas(xywh: NDArray[np.float64]) -> NDArray[np.float64]:
     """Width times height of (N, 4) boxes; infinite where that is beyond a double, NaN where there is no box."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(xywh[:, 2] * xywh[:, 3])
+
+
+def note_flat(rows: Rows, xywh: NDArray[np.float64], source_row: NDArray[np.int64], by: str) -> None:
+    """Note the boxes without positive width and height; `source_row` says which record each box is of."""
+    flat = np.flatnonzero((xywh[:, 2] <= 0) | (xywh[:, 3] <= 0))
+    if len(flat):
+        row = int(source_row[flat[0]])
+        message = f"boxes without positive width and height, first {rows.place(row, by)}; kept"
+        rows.note("DK201", message, len(flat), row=row)
 
 
 def shape_rows(values: list[Any], report: Callable[[int, str], None]) -> Shapes | None:

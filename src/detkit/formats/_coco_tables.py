@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.findings import Finding
-from detkit.formats._coco_rows import Rows, duplicates, first_seen, id_column
+from detkit.formats._coco_ids import duplicates, first_seen, id_column
+from detkit.formats._coco_rows import Rows
 
 __all__ = ["CategoryColumns", "ImageColumns", "category_columns", "image_columns", "stated_fields"]
 

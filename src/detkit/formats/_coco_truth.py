@@ -13,15 +13,9 @@ from detkit import masks
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.formats._base import ReadOptions
+from detkit.formats._coco_ids import duplicates, first_seen, id_column, positions
 from detkit.formats._coco_json import Document, decode, not_finite_finding, read_document, truth_decoder
-from detkit.formats._coco_rows import (
-    Rows,
-    box_areas,
-    duplicates,
-    first_seen,
-    id_column,
-    positions,
-)
+from detkit.formats._coco_rows import Rows, box_areas, note_flat
 from detkit.formats._coco_scan import scan_truth
 from detkit.formats._coco_tables import CategoryColumns, ImageColumns, category_columns, image_columns, stated_fields
 from detkit.formats._json_bytes import contents
@@ -124,9 +118,10 @@ def _part(sections: Mapping[str, Any], rows: Rows, path: str, options: ReadOptio
     keep = rows.keep()
     keep[[int(f.annotation or 0) for f in dangling]] = False
     kept = np.flatnonzero(keep)
-    _note_values(rows, columns, kept)
+    columns["source_row"] = np.arange(len(rows))
     whole = len(kept) == len(rows)
     columns = columns if whole else {name: values[kept] for name, values in columns.items()}
+    _note_values(rows, columns)
     findings += [*rows.findings(), *dangling]
     extra = _row_extra(rows, kept, mark, columns) if options.with_extra else stated_fields(rows, kept, _FLAG_FIELDS)
     return Part(
@@ -248,15 +243,10 @@ def _dangling(rows: Rows, columns: dict[str, NDArray[Any]], category_ids: NDArra
     return findings
 
 
-def _note_values(rows: Rows, columns: dict[str, NDArray[Any]], kept: NDArray[np.int64]) -> None:
-    count, example = duplicates(columns["ids"][kept])
+def _note_values(rows: Rows, columns: dict[str, NDArray[Any]]) -> None:
+    count, example = duplicates(columns["ids"])
     rows.note("DK103", f"annotation id {example!r} is there more than once; all rows are kept", count)
-    flat = np.flatnonzero((columns["xywh"][kept, 2:] <= 0).any(axis=1))
-    if len(flat):
-        row = int(kept[flat[0]])
-        message = f"boxes without positive width and height, first {rows.place(row, 'bbox')}; kept"
-        rows.note("DK201", message, len(flat), row=row)
-    columns["source_row"] = np.arange(len(rows))
+    note_flat(rows, columns["xywh"], columns["source_row"], "bbox")
 
 
 def _row_extra(

@@ -47,8 +47,8 @@ def _accumulate(
     recall: Any,
     scores: Any,
 ) -> None:
-    # `some`, `every`, `varies`: room for every detection of `outcome`; `kept`, `wrong`, `hit`, `hit_wrong`: for one more
-    # than `order` names; `reach`: for every recall.
+    # `some`, `every`, `varies`: room for every detection of `outcome`; `kept`, `wrong`, `hit`, `hit_wrong`: for one
+    # more than `order` names; `reach`: for every recall.
     dets = order.shape[0]
     highest = -1
     for i in range(dets):

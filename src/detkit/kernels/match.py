@@ -179,8 +179,8 @@ def _cells(
     gt_out: Any,
     iou_out: Any,
 ) -> None:
-    # `overlap`, `peak`, `partner` (a row a threshold), `live`, `alone`, `wanted`, `order`, `ignored`, `used`: room for the largest cell;
-    # `changes`: room for every threshold, whether partners may differ from those at the one before.
+    # `overlap`, `peak`, `partner` (a row a threshold), `live`, `alone`, `wanted`, `order`, `ignored`, `used`: room
+    # for the largest cell; `changes`: whether partners may differ from those of the threshold before.
     # `partners` come in as -1: only what differs is written.
     for a in range(ranges.shape[0]):
         for t in range(thresholds.shape[0]):
