@@ -176,7 +176,11 @@ def compare_cells(out: Comparison, run: COCOeval, ours: Evaluation, gt: Truth, p
     out.same("catIds", list(p.catIds), class_ids)
     gt_id = truth.annotations.ids if params.strict_parity else _clean_ids(gt, params)[truth.annotations.source_row]
     dt_id = detections.source_row + 1
-    cell_of = {(int(k), int(i)): c for c, (k, i) in enumerate(zip(layout.cell_class, layout.cell_image, strict=True))}
+    places = zip(*divmod(layout.cells, max(1, len(layout.images))), strict=True)
+    cell_of = {(int(k), int(i)): c for c, (k, i) in enumerate(places)}
+        (int(k), int(i)): c
+        for c, (k, i) in enumerate(zip(*divmod(layout.cells, max(1, len(layout.images))), strict=True))
+    }
     overlap_of = cell_overlaps(truth, detections, ours.protocol)
     thresholds = len(p.iouThrs)
     for k, class_id in enumerate(class_ids):

@@ -17,7 +17,8 @@ from detkit.errors import InputError
 from detkit.evaluation.classes import ClassesBy, Unmapped, match_classes
 from detkit.evaluation.images import match_images, unknown_images
 from detkit.findings import Finding
-from detkit.tables import Dataset, Detections, Images, freeze
+from detkit.ragged import freeze, is_rising
+from detkit.tables import Dataset, Detections, Images
 
 __all__ = ["Aligned", "align"]
 
@@ -93,11 +94,11 @@ def align(
     findings = [*notes, *unknown_images(truth, detections, image_of, known_elsewhere)]
     category_of, categories, classes_by, notes = match_classes(truth, detections, class_map, unmapped)
     findings += notes
-    new_image, new_class = image_of[detections.image_index], category_of[detections.category_index]
+    new_image, new_class = image_of.take(detections.image_index), category_of.take(detections.category_index)
     scored = (new_image >= 0) & (new_class >= 0)
     outside = int(np.count_nonzero(new_image < 0))
     kept = detections
-    if not scored.all() or (np.diff(new_image) < 0).any():
+    if not scored.all() or not is_rising(new_image):
         rows = np.flatnonzero(scored)
         rows = rows[np.argsort(new_image[rows], kind="stable")]
         kept, new_image, new_class = detections.take(rows), new_image[rows], new_class[rows]

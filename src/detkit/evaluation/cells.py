@@ -21,6 +21,7 @@ from detkit.tables import Annotations, Categories, Dataset, Detections
 __all__ = ["Layout", "class_names", "lay_out", "order_of_ids"]
 
 Index = NDArray[np.int64]
+Ranks = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +40,8 @@ class Layout:
         Position by score, 0 for the highest: inside the cell, or among all of the image where caps are per image.
     gt_row : (G,) int64
         Rows of the annotations table, in layout order.
-    cell_image : (C,) int64
-        Place of each non-empty cell in the image order.
-    cell_class : (C,) int64
-        Place in the class order.
+    cells : (C,) int64
+        The cells that are not empty: place in the class order times number of images plus place in the image order.
     dt_starts, gt_starts : (C + 1,) int64
         Cell c holds `dt_row[dt_starts[c]:dt_starts[c + 1]]` and `gt_row[...]` likewise.
     class_cells : (K + 1,) int64
@@ -56,10 +55,9 @@ class Layout:
     classes: Index
     images: Index
     dt_row: Index
-    dt_rank: NDArray[np.int32]
+    dt_rank: Ranks
     gt_row: Index
-    cell_image: Index
-    cell_class: Index
+    cells: Index
     dt_starts: Index
     gt_starts: Index
     class_cells: Index
@@ -126,10 +124,9 @@ def lay_out(truth: Dataset, detections: Detections, protocol: Protocol) -> Layou
         classes=classes,
         images=images,
         dt_row=dt_order,
-        dt_rank=rank.astype(np.int32, copy=False),
+        dt_rank=rank,
         gt_row=gt_order,
-        cell_image=cells % width,
-        cell_class=cells // width,
+        cells=cells,
         dt_starts=dt_starts,
         gt_starts=gt_starts,
         class_cells=np.searchsorted(cells, np.arange(len(classes) + 1) * width),
@@ -155,12 +152,12 @@ def _admitted(
     return (admitted if left_out else None), left_out
 
 
-def _image_ranks(detections: Detections) -> Index:
+def _image_ranks(detections: Detections) -> Ranks:
     """Position by score of each detection among all of its image; ties keep file order."""
     by_score = _inverse(falling_order(detections.score))
     images = detections.image_index, np.arange(len(detections.images))
     order, image = order_by_two(images, (np.arange(len(by_score)), by_score))
-    rank = np.empty(len(order), np.int64)
+    rank = np.empty(len(order), np.int32)
     rank[order] = _ranks(image)
     return rank
 
@@ -200,10 +197,10 @@ def _inverse(order: Index) -> Index:
     return place
 
 
-def _ranks(key: Index) -> Index:
+def _ranks(key: Index) -> Ranks:
     """Position of each entry within its run of equal keys."""
     if not len(key):
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int32)
     starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     lengths = np.diff(np.append(starts, len(key)))
-    return np.arange(len(key)) - np.repeat(starts, lengths)
+    return (np.arange(len(key)) - np.repeat(starts, lengths)).astype(np.int32)

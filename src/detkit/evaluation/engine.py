@@ -92,25 +92,24 @@ def score(
     # Huge pages serve one large room, where the operating system has them.
     room = np.empty((len(layout.dt_row), len(ranges) * len(protocol.matching_thresholds())), np.uint8)
 
-    def one(k: int) -> tuple[Matched, NDArray[np.int64], tuple[NDArray[np.float64], ...], NDArray[np.int64]]:
-        place = layout.detections_of(k)
-        matched = columns.match(k, compare, ranges, with_partners, room[place].reshape(-1))
-        scores = columns.dt_score[place]
-        order = falling_order(scores)
-        truths = np.count_nonzero(~matched.gt_ignored, axis=1).astype(np.int64)
-        arrays = protocol.accumulate(order, scores, layout.dt_rank[place], matched.outcome, truths, caps, recalls)
-        return matched, order, arrays, truths
-
     count = len(layout.classes)
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        parts = list(pool.map(one, range(count)))
     areas, thresholds = len(ranges), len(protocol.iou_thresholds)
-    width = len(recalls) or 1
-    precision = np.full((thresholds, width, count, areas, len(caps)), -1.0)
+    precision = np.full((thresholds, len(recalls) or 1, count, areas, len(caps)), -1.0)
     scores = np.full_like(precision, -1.0)
     recall = np.full((thresholds, count, areas, len(caps)), -1.0)
-    for k, (_, _, arrays, _) in enumerate(parts):
+
+    def one(k: int) -> tuple[Matched, NDArray[np.int64], NDArray[np.int64]]:
+        place = layout.detections_of(k)
+        matched = columns.match(k, compare, ranges, with_partners, room[place].reshape(-1))
+        dt_score = columns.dt_score[place]
+        order = falling_order(dt_score)
+        truths = np.count_nonzero(~matched.gt_ignored, axis=1).astype(np.int64)
+        arrays = protocol.accumulate(order, dt_score, layout.dt_rank[place], matched.outcome, truths, caps, recalls)
         precision[:, :, k], recall[:, k], scores[:, :, k] = arrays
+        return matched, order, truths
+
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        parts = list(pool.map(one, range(count)))
     return Scored(
         layout,
         tuple(p[0] for p in parts),
@@ -118,7 +117,7 @@ def score(
         precision,
         recall,
         scores,
-        np.array([p[3] for p in parts], dtype=np.int64).reshape(count, areas),
+        np.array([p[2] for p in parts], dtype=np.int64).reshape(count, areas),
         class_groups(truth.categories, layout.classes, protocol),
         _operating(protocol, [(columns.dt_score[layout.detections_of(k)], *parts[k]) for k in range(count)]),
     )
@@ -130,7 +129,7 @@ def _operating(protocol: Protocol, classes: list[Any]) -> NDArray[np.float64] | 
         return None
     t = protocol.reference_threshold
     return protocol.operating_point(
-        [(score[order], matched.outcome[0, t, order], int(truths[0])) for score, matched, order, _, truths in classes]
+        [(score[order], matched.outcome[0, t, order], int(truths[0])) for score, matched, order, truths in classes]
     )
 
 

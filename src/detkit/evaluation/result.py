@@ -337,14 +337,14 @@ def bands_of(counts: Sequence[int]) -> tuple[Band, ...]:
 def count_operating_points(protocol: Protocol, scored: Scored, detections: Detections) -> OperatingPoints:
     """True and false positives over all classes above each of 101 score thresholds."""
     t = protocol.reference_threshold
-    score = detections.score[scored.layout.dt_row]
+    score = detections.score.take(scored.layout.dt_row)
     grid = np.arange(101) / 100
     counts = np.zeros((2, len(grid)), np.int64)
     for k, (matched, order) in enumerate(zip(scored.matched, scored.order, strict=True)):
-        above = np.searchsorted(-score[scored.layout.detections_of(k)][order], -grid, side="right")
-        outcome = matched.outcome[0, t][order]
+        above = np.searchsorted(-score[scored.layout.detections_of(k)].take(order), -grid, side="right")
+        outcome = matched.outcome[0, t].take(order)
         for count, wanted in zip(counts, (TRUE, FALSE), strict=True):
-            count += np.append(0, np.cumsum(outcome == wanted))[above]
+            count += np.searchsorted(np.flatnonzero(outcome == wanted), above)
     truths = int(scored.truths[:, 0].sum()) if len(scored.truths) else 0
     return OperatingPoints(protocol.iou_thresholds[t], grid, counts[0], counts[1], truths)
 

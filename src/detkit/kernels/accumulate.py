@@ -18,7 +18,8 @@ _EPSILON = float(np.spacing(1))
 @jit
 def _first_reaching(wanted: float, truths: int, most: int) -> int:
     """Which true positive, counted from 0, brings recall to that at least; `most` where not even that many do."""
-    i = min(max(np.int64(wanted * truths) - 1, 0), most)
+    i = max(int(wanted * truths) - 1, 0)
+    i = min(i, most)
     while i > 0 and not float(i) / truths < wanted:
         i -= 1
     while i < most and float(i + 1) / truths < wanted:
@@ -174,9 +175,13 @@ def accumulate(
         readonly(truths, np.int64),
         readonly(caps, np.int64),
         readonly(recall_thresholds, np.float64),
-        *(np.empty(dets, np.uint8) for _ in range(2)),
+        np.empty(dets, np.uint8),
+        np.empty(dets, np.uint8),
         np.empty(dets, np.bool_),
-        *(np.empty(len(order) + 1, np.int64) for _ in range(4)),
+        np.empty(len(order) + 1, np.int64),
+        np.empty(len(order) + 1, np.int64),
+        np.empty(len(order) + 1, np.int64),
+        np.empty(len(order) + 1, np.int64),
         np.empty(len(recall_thresholds), np.int64),
         precision,
         recall,

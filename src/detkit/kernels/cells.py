@@ -79,20 +79,26 @@ def _sort_short(key: Any, score: Any, order: Any, rank: Any, longer: Any) -> int
 
 @jit
 def _merge(dt_key: Any, gt_key: Any, cell: Any, dt_start: Any, gt_start: Any) -> int:
-    """Distinct keys of two sorted columns, and where each begins in both; the ends are written behind them."""
+    """Distinct keys of two sorted columns, and where each begins in both; the ends are written behind them.
+
+    Without room for them they are counted alone.
+    """
+    is_written = dt_start.shape[0] > 0
     d, g, count = 0, 0, 0
     while d < dt_key.shape[0] or g < gt_key.shape[0]:
         if g == gt_key.shape[0] or (d < dt_key.shape[0] and dt_key[d] < gt_key[g]):
             key = dt_key[d]
         else:
             key = gt_key[g]
-        cell[count], dt_start[count], gt_start[count] = key, d, g
+        if is_written:
+            cell[count], dt_start[count], gt_start[count] = key, d, g
         count += 1
         while d < dt_key.shape[0] and dt_key[d] == key:
             d += 1
         while g < gt_key.shape[0] and gt_key[g] == key:
             g += 1
-    dt_start[count], gt_start[count] = d, g
+    if is_written:
+        dt_start[count], gt_start[count] = d, g
     return count
 
 
@@ -118,10 +124,11 @@ def order_by_two(
         Ascending: major place times width plus minor place, or the major place alone.
     """
     rows = len(major[0])
-    given = [readonly(column, np.int64) for pair in (major, minor) for column in pair]
     start = np.zeros(max(len(major[1]), len(minor[1])) + 1, np.int64)
     spare, order, key = (np.empty(rows, np.int64) for _ in range(3))
-    _by_two(*given, width, start, spare, order, key)
+    first, first_place = (readonly(column, np.int64) for column in major)
+    second, second_place = (readonly(column, np.int64) for column in minor)
+    _by_two(first, first_place, second, second_place, width, start, spare, order, key)
     return order, key
 
 
@@ -170,7 +177,9 @@ def merge_cells(
     dt_starts, gt_starts : (C + 1,) int64
         Where each cell begins in either column; the last entry is its length.
     """
-    most = len(dt_key) + len(gt_key)
-    cell, dt_start, gt_start = (np.empty(most + 1, np.int64) for _ in range(3))
-    count = _merge(readonly(dt_key, np.int64), readonly(gt_key, np.int64), cell, dt_start, gt_start)
-    return cell[:count].copy(), dt_start[: count + 1].copy(), gt_start[: count + 1].copy()
+    keys = readonly(dt_key, np.int64), readonly(gt_key, np.int64)
+    none = np.empty(0, np.int64)
+    count = _merge(*keys, none, none, none)
+    cell, dt_start, gt_start = (np.empty(count + extra, np.int64) for extra in (0, 1, 1))
+    _merge(*keys, cell, dt_start, gt_start)
+    return cell, dt_start, gt_start

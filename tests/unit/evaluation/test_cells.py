@@ -28,7 +28,7 @@ def test_classes_and_images_are_in_id_order_and_cells_hold_one_of_each():
     )
     assert layout.classes.tolist() == [1, 0]
     assert layout.images.tolist() == [1, 0]
-    assert list(zip(layout.cell_class.tolist(), layout.cell_image.tolist(), strict=True)) == [
+    assert [divmod(cell, len(layout.images)) for cell in layout.cells.tolist()] == [
         (0, 0),
         (0, 1),
         (1, 0),

@@ -59,7 +59,7 @@ def cell_results(scored: Scored, cells: Cells) -> list[dict[str, Any] | None]:
         first, last = int(layout.class_cells[k]), int(layout.class_cells[k + 1])
         dt_first, gt_first = int(layout.dt_starts[first]), int(layout.gt_starts[first])
         for c in range(first, last):
-            image = int(layout.cell_image[c])
+            image = int(layout.cells[c]) % images
             d = slice(int(layout.dt_starts[c]), int(layout.dt_starts[c + 1]))
             g = slice(int(layout.gt_starts[c]), int(layout.gt_starts[c + 1]))
             dt_rows, gt_rows = layout.dt_row[d].tolist(), layout.gt_row[g].tolist()
