@@ -178,9 +178,6 @@ def compare_cells(out: Comparison, run: COCOeval, ours: Evaluation, gt: Truth, p
     dt_id = detections.source_row + 1
     places = zip(*divmod(layout.cells, max(1, len(layout.images))), strict=True)
     cell_of = {(int(k), int(i)): c for c, (k, i) in enumerate(places)}
-        (int(k), int(i)): c
-        for c, (k, i) in enumerate(zip(*divmod(layout.cells, max(1, len(layout.images))), strict=True))
-    }
     overlap_of = cell_overlaps(truth, detections, ours.protocol)
     thresholds = len(p.iouThrs)
     for k, class_id in enumerate(class_ids):
