@@ -19,7 +19,6 @@ __all__ = [
     "areas",
     "boxes",
     "decode",
-    "from_polygons",
     "overlaps",
     "problem_of",
     "to_rle",
@@ -30,6 +29,8 @@ __all__ = [
 Rle = Mapping[str, Any]
 
 _CHUNK = 1 << 21
+#: The reference takes 80 bytes for each pixel that it walks along.
+_LONGEST = 1e7
 
 
 def to_rle(shape_value: Any, height: int, width: int) -> dict[str, Any]:
@@ -98,30 +99,6 @@ def to_rles(values: Sequence[Any], sizes: ArrayLike) -> list[dict[str, Any]]:
         raise InputError(message, path="masks", place=place)
     pixels = np.nan_to_num(np.asarray(sizes, dtype=np.float64).reshape(-1, 2)).astype(np.int64).tolist()
     return [_encode(value, size[1], size[0]) for value, size in zip(values, pixels, strict=True)]
-
-
-def from_polygons(rows: Sequence[Sequence[NDArray[np.float64]]], height: int, width: int) -> list[dict[str, Any]]:
-    """Compressed masks of polygons that are known to be sound, as `to_rle` makes them, all in one call.
-
-    Parameters
-    ----------
-    rows : sequence of N sequences of (2 * P,) float64
-        The rings of each mask as flat x, y in pixels; the first ring of each has at least three points.
-    height, width : int
-        Of all masks, in pixels.
-
-    Returns
-    -------
-    list of N dict
-    """
-    from pycocotools import mask
-
-    rings = [ring for row in rows for ring in row]
-    drawn = mask.frPyObjects(rings, height, width) if rings else []
-    ends = np.cumsum([len(row) for row in rows]).tolist()
-    parts = [drawn[end - len(row) : end] for row, end in zip(rows, ends, strict=True)]
-    # A mask of one ring is that ring, which is most of them.
-    return [part[0] if len(part) == 1 else mask.merge(part) for part in parts]
 
 
 def areas(rles: Sequence[Rle]) -> NDArray[np.float64]:
@@ -302,7 +279,16 @@ def _problem_for_reference(value: Any) -> str | None:
         return "no polygon"
     points = len(value[0]) // 2
     # pycocotools looks at the first polygon only to tell polygons from boxes.
-    return f"the first polygon has {points} points, expected at least 3" if points < 3 else None
+    if points < 3:
+        return f"the first polygon has {points} points, expected at least 3"
+    longest = max(_length(ring) for ring in value)
+    return f"an outline of {longest:.3g} pixels, expected at most {_LONGEST:g}" if longest > _LONGEST else None
+
+
+def _length(ring: Sequence[float]) -> float:
+    """Pixels that a ring is walked along."""
+    points = np.asarray(ring, dtype=np.float64).reshape(-1, 2)
+    return float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum()) if len(points) else 0.0
 
 
 def _is_compressed(value: Any) -> bool:

@@ -140,6 +140,10 @@ class RleColumns(Mapping[int, Mapping[str, Any]]):
         ASCII.
     others : mapping of int to mapping
         Masks of other rows that are written differently.
+    area : (M,) float64, optional
+        Pixels inside, where they were counted.
+    xywh : (M, 4) float64, optional
+        Bounding box of the pixels inside.
     """
 
     def __init__(
@@ -150,10 +154,13 @@ class RleColumns(Mapping[int, Mapping[str, Any]]):
         lengths: NDArray[np.int64],
         counts: NDArray[np.uint8],
         others: Mapping[int, Mapping[str, Any]] = EMPTY,
+        area: NDArray[np.float64] | None = None,
+        xywh: NDArray[np.float64] | None = None,
     ) -> None:
         self.rows, self.sizes, self.others = freeze(rows, np.int64), freeze(sizes, np.int64), others
         self.starts, self.lengths = freeze(starts, np.int64), freeze(lengths, np.int64)
         self.counts = freeze(counts, np.uint8)
+        self.area, self.xywh = area, xywh
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.others)
@@ -183,7 +190,9 @@ class RleColumns(Mapping[int, Mapping[str, Any]]):
         at = at[rows]
         missing = index.tolist() if self.others else ()
         others = {new: self.others[old] for new, old in enumerate(missing) if old in self.others}
-        return RleColumns(rows, self.sizes[at], self.starts[at], self.lengths[at], self.counts, others or EMPTY)
+        area, xywh = (None if column is None else column[at] for column in (self.area, self.xywh))
+        placed = (self.sizes[at], self.starts[at], self.lengths[at], self.counts)
+        return RleColumns(rows, *placed, others or EMPTY, area, xywh)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,8 @@
-"""Overlap of masks: run lengths as they are stored, polygons drawn by the reference, all cells of a class at once."""
+"""Overlap of masks: run lengths as they are stored, polygons drawn, all cells of a class at once."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from detkit import masks
 from detkit.errors import InputError
-from detkit.kernels.rle import Strings, overlaps
+from detkit.kernels.rings import FARTHEST, draw_rings
+from detkit.kernels.rle import Measured, Strings, overlaps
 from detkit.ragged import RleColumns
 from detkit.tables import Images, Shapes
 
@@ -17,7 +19,10 @@ __all__ = ["MaskOverlap", "MaskTable"]
 
 Index = NDArray[np.int64]
 
+#: Masks that the reference makes are not all in memory at once.
 _AT_ONCE = 1 << 16
+#: The reference counts pixels in 32 bits.
+_MOST_PIXELS = 1 << 32
 
 
 class MaskTable:
@@ -47,66 +52,54 @@ class MaskTable:
 
     def strings(self, rows: Index) -> Strings:
         """Compressed masks of these rows."""
-        every = self._all
-        return Strings(every.sizes[rows], every.starts[rows], every.lengths[rows], every.counts)
+        return self._all.take(rows)
 
     def _strings(self) -> Strings:
-        """Compressed masks of all rows: as they were read, or else encoded here, all of one size in one call."""
+        """Compressed masks of all rows: as they were read, drawn from polygons, or made by the reference."""
         rle, rows = self._shapes.rle, np.arange(len(self._image_index))
         at = rle.places(rows) if isinstance(rle, RleColumns) else np.full(len(rows), -1)
-        if isinstance(rle, RleColumns) and (at >= 0).all():
-            return Strings(rle.sizes[at], rle.starts[at], rle.lengths[at], rle.counts)
-        return _joined([mask for part in _parts(rows) for mask in map(_text, self._encoded(part))])
+        coded = at >= 0
+        parts = []
+        if isinstance(rle, RleColumns) and coded.any():
+            parts.append((np.flatnonzero(coded), _as_read(rle, at[coded])))
+            if coded.all():
+                return parts[0][1]
+        sizes = self._sizes()
+        drawn = self._can_be_drawn(sizes) & ~coded
+        if drawn.any():
+            some = np.flatnonzero(drawn)
+            points, rings = self._shapes.points, self._shapes.rings
+            columns = (points.values, points.offsets[:-1], rings.values, rings.offsets)
+            parts.append((some, draw_rings(*columns, some, sizes[some].astype(np.int64), jobs=os.cpu_count() or 1)))
+        rest = np.flatnonzero(~drawn & ~coded)
+        for some in np.array_split(rest, -(-len(rest) // _AT_ONCE)) if len(rest) else ():
+            values = [self._value(row) for row in some.tolist()]
+            parts.append((some, _joined([_text(mask) for mask in masks.to_rles(values, sizes[some, ::-1])])))
+        return _together(parts, len(rows))
 
-    def _encoded(self, rows: Index) -> list[dict[str, Any]]:
-        """Masks of some rows as the reference makes them."""
-        kind, image = self._shapes.kind[rows], self._image_index[rows]
-        sizes = self._images.sizes[image]
-        unknown = np.flatnonzero((kind != Shapes.RLE) & np.isnan(sizes).any(axis=1))
+    def _sizes(self) -> NDArray[np.float64]:
+        """(N, 2) height and width of the image of each row, NaN where a mask of run lengths needs none."""
+        sizes = self._images.sizes[self._image_index][:, ::-1]
+        unknown = np.flatnonzero((self._shapes.kind != Shapes.RLE) & np.isnan(sizes).any(axis=1))
         if len(unknown):
+            image = self._images.ids[self._image_index[unknown[0]]]
             raise InputError(
-                f"image `{self._images.ids[image[unknown[0]]]}` has no size, which masks from polygons need",
+                f"image `{image}` has no size, which masks from polygons need",
                 hint="--images DIR or --image-sizes",
             )
-        out: list[dict[str, Any]] = [{}] * len(rows)
-        can_be_drawn = self._can_be_drawn(rows)
-        drawn = np.flatnonzero(can_be_drawn)
-        distinct, which, counts = np.unique(sizes[drawn], axis=0, return_inverse=True, return_counts=True)
-        drawn = drawn[np.argsort(which.reshape(-1), kind="stable")]
-        for (width, height), end, count in zip(distinct.tolist(), np.cumsum(counts), counts, strict=True):
-            some = drawn[end - count : end]
-            rings = self._rings(rows[some])
-            for place, mask in zip(some.tolist(), masks.from_polygons(rings, int(height), int(width)), strict=True):
-                out[place] = mask
-        rest = np.flatnonzero(~can_be_drawn)
-        values = [self._value(row) for row in rows[rest].tolist()]
-        for place, mask in zip(rest.tolist(), masks.to_rles(values, sizes[rest]), strict=True):
-            out[place] = mask
-        return out
+        return sizes
 
-    def _rings(self, rows: Index) -> list[list[NDArray[np.float64]]]:
-        """Flat x, y of each ring of these rows; `Shapes.polygons` without its detours."""
-        points, rings = self._shapes.points, self._shapes.rings
-        flat = points.values.reshape(-1)
-        first, last = (2 * points.offsets[rows]).tolist(), (2 * points.offsets[rows + 1]).tolist()
-        found = [[flat[a:b]] for a, b in zip(first, last, strict=True)]
-        for place in np.flatnonzero(np.diff(rings.offsets)[rows] > 1).tolist():
-            ends = 2 * np.cumsum(rings[int(rows[place])])
-            found[place] = np.split(found[place][0], ends[:-1])
-        return found
-
-    def _can_be_drawn(self, rows: Index) -> NDArray[np.bool_]:
-        """Which rows are polygons that the reference takes, so that none has to be looked at one by one."""
+    def _can_be_drawn(self, sizes: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which rows are polygons that the reference takes, within the bounds of the drawing."""
         shapes = self._shapes
-        many = shapes.rings.lengths()[rows] > 0
-        firsts = np.minimum(shapes.rings.offsets[:-1][rows], max(len(shapes.rings.values) - 1, 0))
-        out = (shapes.kind[rows] == Shapes.POLYGONS) & many
+        out = (shapes.kind == Shapes.POLYGONS) & (shapes.rings.lengths() > 0)
+        firsts = np.minimum(shapes.rings.offsets[:-1], max(len(shapes.rings.values) - 1, 0))
         if out.any():
             out &= shapes.rings.values[firsts] >= 3
-            points = shapes.points.take(rows[out])
-            finite = np.isfinite(points.values).all(axis=1)
-            owner = np.repeat(np.flatnonzero(out), points.lengths())
-            out[owner[~finite]] = False
+            out &= (sizes >= 1).all(axis=1) & (sizes.prod(axis=1) < _MOST_PIXELS)
+            near = (np.abs(shapes.points.values) <= FARTHEST).all(axis=1)
+            out[np.repeat(np.arange(len(out)), shapes.points.lengths())[~near]] = False
+            out[np.repeat(np.arange(len(out)), shapes.rings.lengths())[shapes.rings.values < 1]] = False
         return np.asarray(out, dtype=np.bool_)
 
     def _value(self, row: int) -> Any:
@@ -138,9 +131,23 @@ class MaskOverlap:
         return overlaps(found, truths, self._is_crowd[gt], dt_cells, gt_cells)
 
 
-def _parts(rows: Index) -> list[Index]:
-    """The rows, so many at a time that what the reference makes of them is not all in memory at once."""
-    return np.array_split(rows, max(1, -(-len(rows) // _AT_ONCE)))
+def _as_read(rle: RleColumns, at: Index) -> Strings:
+    """Masks as they were read, with what was measured then."""
+    found = None
+    if rle.area is not None and rle.xywh is not None:
+        found = Measured(np.ones(len(at), np.bool_), rle.area[at], rle.xywh[at])
+    return Strings(rle.sizes[at], rle.starts[at], rle.lengths[at], rle.counts, found)
+
+
+def _together(parts: list[tuple[Index, Strings]], count: int) -> Strings:
+    """Masks of all rows from those of some rows each."""
+    sizes, starts, lengths = np.empty((count, 2), np.int64), np.empty(count, np.int64), np.empty(count, np.int64)
+    shift = 0
+    for rows, some in parts:
+        sizes[rows], starts[rows], lengths[rows] = some.sizes, some.starts + shift, some.lengths
+        shift += len(some.counts)
+    counts = np.concatenate([some.counts for _, some in parts]) if parts else np.empty(0, np.uint8)
+    return Strings(sizes, starts, lengths, counts)
 
 
 def _text(mask: dict[str, Any]) -> tuple[bytes, tuple[int, int]]:

@@ -89,7 +89,7 @@ def _masks(
         return EMPTY, None
     found = read_masks(text, spans[coded], jobs)
     strings = _strings(found)
-    measured = measure(strings)
+    measured = measure(strings, jobs=jobs)
     if not measured.valid.all():
         return None
     others: dict[int, Any] = {}
@@ -99,7 +99,8 @@ def _masks(
             return None
         others[int(coded[at])] = value
     rows = coded[found.plain]
-    rle = RleColumns(rows, strings.sizes, strings.starts, strings.lengths, strings.counts, others or EMPTY)
+    placed = (strings.sizes, strings.starts, strings.lengths, strings.counts)
+    rle = RleColumns(rows, *placed, others or EMPTY, measured.area, measured.xywh)
     return rle, measured if len(rows) == len(spans) else None
 
 

@@ -24,6 +24,7 @@ from detkit.kernels import (
     nms,
     oks,
     polygon,
+    rings,
     rle,
     soft_nms,
     voc_objects,
@@ -94,6 +95,7 @@ def _warm_outlines() -> None:
     zero, ends, one = np.zeros(1, np.int64), np.array([0, 1]), np.ones(1)
     mask = rle.Strings(np.ones((1, 2), np.int64), zero, np.array([2]), np.frombuffer(b"01", np.uint8))
     rle.overlaps(mask, mask, np.zeros(1, np.bool_), ends, ends)
+    rings.draw_rings(np.zeros((1, 2)), zero, np.ones(1, np.int64), ends, zero, np.ones((1, 2), np.int64), jobs=1)
     points = np.ones((1, 1, 3))
     oks.exponents(points, points, np.ones((1, 4)), one, one, zero.reshape(1, 1), zero, zero, 1)
 
