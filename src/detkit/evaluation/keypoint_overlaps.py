@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -63,11 +65,21 @@ class KeypointOverlap:
         out = np.empty(int(behind[-1]) if len(behind) else 0)
         at_once = max(1, _AT_ONCE // max(1, self._points))
         cuts = np.unique(np.searchsorted(behind, np.arange(at_once, len(out), at_once)))
-        for a, b in pairwise([0, *cuts[(cuts > 0) & (cuts < len(width))].tolist(), len(width)]):
+        pieces = list(pairwise([0, *cuts[(cuts > 0) & (cuts < len(width))].tolist(), len(width)]))
+
+        def fill(piece: tuple[int, int]) -> None:
+            a, b = piece
             lines = np.repeat(np.arange(a, b), width[a:b])
             start = int(behind[a]) - int(width[a]) if b > a else 0
             within = np.arange(start, start + len(lines)) - np.repeat(behind[a:b] - width[a:b], width[a:b])
             out[start : start + len(lines)] = self._pairs(dt[lines], gt[first[lines] + within])
+
+        if len(pieces) == 1:
+            fill(pieces[0])
+        else:
+            # There is often one class with keypoints alone: the threads share its pieces.
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                list(pool.map(fill, pieces))
         return out
 
     def _pairs(self, dt: Index, gt: Index) -> NDArray[np.float64]:
