@@ -43,9 +43,10 @@ def warm_up() -> dict[str, bool]:
     found = match.match(one_cell, np.array([0.5]), np.array([[0.0, 1e10]]), rule="greedy", boxes=(boxes, boxes))
     one = np.ones(1)
     first, ends = np.zeros(1, np.int64), np.array([0, 1])
-    cells.sort_within(first, one, first.copy())
-    cells.merge_cells(first, first)
-    cells.order_by_two((first, first), (first, first))
+    many = np.zeros(cells.FEW, np.int64)
+    cells.sort_within(many, np.zeros(cells.FEW), many.copy())
+    cells.merge_cells(many, many)
+    cells.order_by_two((many, first), (many, first))
     falling.falling_order(np.zeros(falling.FEW))
     accumulate.accumulate(
         np.zeros(1, np.int64),

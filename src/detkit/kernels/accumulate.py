@@ -16,18 +16,6 @@ _EPSILON = float(np.spacing(1))
 
 
 @jit
-def _first_reaching(wanted: float, truths: int, most: int) -> int:
-    """Which true positive, counted from 0, brings recall to that at least; `most` where not even that many do."""
-    i = max(int(wanted * truths) - 1, 0)
-    i = min(i, most)
-    while i > 0 and not float(i) / truths < wanted:
-        i -= 1
-    while i < most and float(i + 1) / truths < wanted:
-        i += 1
-    return i
-
-
-@jit
 def _accumulate(
     order: Any,
     score: Any,
@@ -53,7 +41,8 @@ def _accumulate(
     dets = order.shape[0]
     highest = -1
     for i in range(dets):
-        highest = max(highest, rank[order[i]])
+        if rank[order[i]] > highest:
+            highest = rank[order[i]]
     for a in range(outcome.shape[0]):
         if truths[a] == 0:
             continue
@@ -68,7 +57,13 @@ def _accumulate(
         for d in range(some.shape[0]):
             varies[d] = some[d] != every[d] or some[d] == TRUE
         for r in range(recall_thresholds.shape[0]):
-            reach[r] = _first_reaching(recall_thresholds[r], truths[a], dets)
+            # Which true positive brings recall there: about this one, or one of the next.
+            i = int(recall_thresholds[r] * truths[a]) - 2
+            if i < 0:
+                i = 0
+            while i < dets and float(i + 1) / truths[a] < recall_thresholds[r]:
+                i += 1
+            reach[r] = i
         for m in range(caps.shape[0]):
             if m > 0 and caps[m - 1] > highest:
                 # The smaller cap cut nothing already: a larger one changes nothing.
@@ -115,8 +110,11 @@ def _accumulate(
                     if wanted > 0 and i >= tp:
                         continue
                     for k in range(done - 1, i - 1, -1):
-                        best = max(best, float(k + 1) / (float(hit_wrong[k]) + float(k + 1) + _EPSILON))
-                    done = min(done, i)
+                        here = float(k + 1) / (float(hit_wrong[k]) + float(k + 1) + _EPSILON)
+                        if here > best:
+                            best = here
+                    if i < done:
+                        done = i
                     precision[t, r, a, m] = best
                     if wanted > 0:
                         scores[t, r, a, m] = score[hit[i]]

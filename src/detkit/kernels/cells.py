@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from detkit.kernels._jit import jit, readonly
 
-__all__ = ["merge_cells", "order_by_two", "sort_within"]
+__all__ = ["FEW", "merge_cells", "order_by_two", "sort_within"]
 
+#: Fewer rows are sorted by comparing: in the first run of all, that is sooner done than a kernel is compiled.
+FEW = 20_000
 #: Runs up to this length are sorted by insertion; longer ones are left to NumPy.
 _SHORT = 64
 
@@ -124,6 +126,10 @@ def order_by_two(
         Ascending: major place times width plus minor place, or the major place alone.
     """
     rows = len(major[0])
+    if rows < FEW:
+        in_major, in_minor = major[1][major[0]], minor[1][minor[0]]
+        by_both = np.lexsort((in_minor, in_major))
+        return by_both, (in_major * width + in_minor if width else in_major)[by_both]
     start = np.zeros(max(len(major[1]), len(minor[1])) + 1, np.int64)
     spare, order, key = (np.empty(rows, np.int64) for _ in range(3))
     first, first_place = (readonly(column, np.int64) for column in major)
@@ -149,8 +155,10 @@ def sort_within(key: NDArray[np.int64], score: NDArray[np.float64], order: NDArr
     (D,) int32
         Rank inside the cell, 0 for the highest score.
     """
-    if np.isnan(score).any():
+    if len(order) < FEW or np.isnan(score).any():
         order[:] = order[np.lexsort((-score[order], key))]
+    if len(order) < FEW:
+        return (np.arange(len(key)) - np.searchsorted(key, key)).astype(np.int32)
     rank = np.empty(len(order), np.int32)
     longer = np.empty((len(order) // (_SHORT + 1), 2), np.int64)
     count = _sort_short(readonly(key, np.int64), readonly(score, np.float64), order, rank, longer)
@@ -177,6 +185,10 @@ def merge_cells(
     dt_starts, gt_starts : (C + 1,) int64
         Where each cell begins in either column; the last entry is its length.
     """
+    if len(dt_key) + len(gt_key) < FEW:
+        cells = np.union1d(dt_key, gt_key)
+        dt_starts, gt_starts = (np.append(np.searchsorted(k, cells), len(k)) for k in (dt_key, gt_key))
+        return cells, dt_starts, gt_starts
     keys = readonly(dt_key, np.int64), readonly(gt_key, np.int64)
     none = np.empty(0, np.int64)
     count = _merge(*keys, none, none, none)

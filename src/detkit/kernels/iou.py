@@ -18,10 +18,13 @@ def box_iou(a: Any, i: int, b: Any, j: int, is_crowd: bool) -> float:
 
     Source: pycocotools 2.0.11, maskApi.c, bbIou: same operations in the same order, so the result is bit-equal.
     """
-    width = min(a[i, 0] + a[i, 2], b[j, 0] + b[j, 2]) - max(a[i, 0], b[j, 0])
+    # Comparisons instead of `min` and `max`, which take Numba longer to compile than the rest of it.
+    left_a, left_b, right_a, right_b = a[i, 0], b[j, 0], a[i, 0] + a[i, 2], b[j, 0] + b[j, 2]
+    width = (right_b if right_b < right_a else right_a) - (left_b if left_b > left_a else left_a)
     if width <= 0:
         return 0.0
-    height = min(a[i, 1] + a[i, 3], b[j, 1] + b[j, 3]) - max(a[i, 1], b[j, 1])
+    top_a, top_b, bottom_a, bottom_b = a[i, 1], b[j, 1], a[i, 1] + a[i, 3], b[j, 1] + b[j, 3]
+    height = (bottom_b if bottom_b < bottom_a else bottom_a) - (top_b if top_b > top_a else top_a)
     if height <= 0:
         return 0.0
     intersection = width * height

@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.kernels._assign import FALSE, IGNORED, MOST, TRUE, best, compare, greedy, note, settle
 from detkit.kernels._jit import jit, readonly
-from detkit.kernels.iou import box_iou
 
 __all__ = ["FALSE", "IGNORED", "TRUE", "Cells", "Matched", "match"]
-
-FALSE, TRUE, IGNORED = 0, 1, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,235 +72,150 @@ class Matched:
 
 
 @jit
-def _greedy(
-    overlap: Any,
-    live: Any,
-    count: int,
-    truths: int,
-    peak: Any,
-    ignored: Any,
-    crowd: Any,
-    first: int,
-    threshold: float,
-    used: Any,
-    order: Any,
-    partner: Any,
-) -> None:
-    """Partner of each live detection of one cell at one threshold, by the rule of COCO.
-
-    Source: pycocotools 2.0.11, cocoeval.py, evaluateImg. `order` lists truths not ignored first; a later truth of
-    equal overlap wins; the search stops at the first ignored truth once a real match exists. `peak` is the largest
-    overlap of each detection: below the threshold there is nothing to look for. The cell's truths begin at `first`.
-    """
-    for n in range(count):
-        d = live[n]
-        best = min(threshold, 1 - 1e-10)
-        match = -1
-        if peak[d] >= best:
-            for i in range(truths):
-                g = order[i]
-                if used[g] and not crowd[first + g]:
-                    continue
-                if match > -1 and not ignored[match] and ignored[g]:
-                    break
-                if overlap[d * truths + g] < best:
-                    continue
-                best = overlap[d * truths + g]
-                match = g
-        partner[d] = match
-        if match > -1:
-            used[match] = True
-
-
-@jit
-def _best(
-    overlap: Any, live: Any, count: int, truths: int, ignored: Any, threshold: float, used: Any, partner: Any
-) -> None:
-    """Partner of each live detection of one cell at one threshold, by the rule of Pascal VOC.
-
-    Source: VOCdevkit, VOCevaldet.m. Each detection looks at its best-overlap truth only (the first of equal ones);
-    a second hit on a truth has no partner; an ignored truth can be hit many times.
-    """
-    for n in range(count):
-        d = live[n]
-        best = -1.0
-        match = -1
-        for g in range(truths):
-            if overlap[d * truths + g] > best:
-                best = overlap[d * truths + g]
-                match = g
-        if match > -1 and (best < threshold or (used[match] and not ignored[match])):
-            match = -1
-        partner[d] = match
-        if match > -1:
-            used[match] = True
-
-
-@jit
-def _level(value: float, thresholds: Any) -> int:
-    """How many of the rising thresholds an overlap reaches."""
-    level = 0
-    while level < thresholds.shape[0] and not value < min(thresholds[level], 1 - 1e-10):
-        level += 1
-    return level
-
-
-@jit
-def _cells(
+def _greedy_cells(
     dt_xywh: Any,
     gt_xywh: Any,
     flat: Any,
     flat_starts: Any,
     dt_starts: Any,
     gt_starts: Any,
-    dt_area: Any,
-    gt_area: Any,
     gt_ignored: Any,
     gt_crowd: Any,
     gt_uncounted: Any,
     thresholds: Any,
-    ranges: Any,
-    best_only: bool,
     reference: int,
     overlap: Any,
     peak: Any,
     partner: Any,
     live: Any,
-    alone: Any,
     wanted: Any,
-    order: Any,
-    ignored: Any,
+    code: Any,
     used: Any,
+    alone: Any,
+    reached: Any,
+    order: Any,
     changes: Any,
     outcome: Any,
     partners: Any,
-    gt_out: Any,
     iou_out: Any,
 ) -> None:
-    # `overlap`, `peak`, `partner` (a row a threshold), `live`, `alone`, `wanted`, `order`, `ignored`, `used`: room
-    # for the largest cell; `changes`: whether partners may differ from those of the threshold before.
-    # `partners` come in as -1: only what differs is written.
-    for a in range(ranges.shape[0]):
-        for t in range(thresholds.shape[0]):
-            for d in range(dt_area.shape[0]):
-                is_outside = dt_area[d] < ranges[a, 0] or dt_area[d] > ranges[a, 1]
-                outcome[a, t, d] = IGNORED if is_outside else FALSE
-    from_boxes = flat_starts.shape[0] == 0
-    lowest = 1 - 1e-10
+    # From `overlap` to `order`: room for the largest cell; `changes`: whether partners may differ from those of the
+    # threshold before. `outcome` comes in as of detections without a partner and `partners` as -1: only what differs
+    # is written.
+    lowest = MOST
     is_rising = True
     for t in range(thresholds.shape[0]):
-        lowest = min(lowest, thresholds[t])
+        if thresholds[t] < lowest:
+            lowest = thresholds[t]
         is_rising = is_rising and (t == 0 or thresholds[t] > thresholds[t - 1])
     for c in range(dt_starts.shape[0] - 1):
         d0, g0 = dt_starts[c], gt_starts[c]
         dets, truths = dt_starts[c + 1] - d0, gt_starts[c + 1] - g0
-        if truths == 0:
-            for d in range(dets):
-                iou_out[d0 + d] = 0.0
-            continue
+        start = flat_starts[c] if flat_starts.shape[0] > 0 else -1
         # Detections below the lowest threshold have no partner at any: only the live ones are matched.
-        for g in range(truths):
-            wanted[g] = 0
-        living = 0
-        for d in range(dets):
-            peak[d] = 0.0
-            for g in range(truths):
-                if from_boxes:
-                    value = box_iou(dt_xywh, d0 + d, gt_xywh, g0 + g, gt_crowd[g0 + g])
-                else:
-                    value = flat[flat_starts[c] + d * truths + g]
-                overlap[d * truths + g] = value
-                peak[d] = max(peak[d], value)
-                if not value < lowest:
-                    wanted[g] += 1
-            iou_out[d0 + d] = peak[d]
-            if not peak[d] < lowest:
-                live[living] = d
-                living += 1
-        # A detection that can have one truth alone, which no other can have, needs no assignment; the others compete.
-        count, settled = 0, 0
+        count = compare(
+            dt_xywh, gt_xywh, flat, start, d0, dets, g0, truths, gt_crowd, lowest, overlap, peak, wanted, live, iou_out
+        )
+        settled = 0
         for t in range(thresholds.shape[0]):
             changes[t] = not is_rising
-        for n in range(living):
-            d = live[n]
-            choices, only = 0, 0
-            for g in range(truths):
-                if not overlap[d * truths + g] < lowest:
-                    choices += 1
-                    only = g
-            if is_rising and not best_only and choices == 1 and wanted[only] == 1 and peak[d] >= lowest:
-                alone[settled, 0], alone[settled, 1] = d, only
-                alone[settled, 2] = _level(peak[d], thresholds)
-                settled += 1
-                continue
-            live[count] = d
-            count += 1
-            for g in range(truths):
-                value = overlap[d * truths + g]
-                if is_rising and not value < lowest:
-                    level = _level(value, thresholds)
-                    if level < thresholds.shape[0]:
-                        changes[level] = True
-        # Where all truths of a cell are ignored, or none is, greedy assignment is the same: found once for such ranges.
+        if is_rising:
+            settled = settle(overlap, peak, wanted, live, count, truths, thresholds, lowest, reached, alone, changes)
+            count -= settled
+        # Where all truths of a cell are ignored, or none is, assignment is the same: found once for such ranges.
         found = False
-        for a in range(ranges.shape[0]):
-            low, high = ranges[a, 0], ranges[a, 1]
+        for a in range(gt_ignored.shape[0] if truths > 0 else 0):
             n = 0
             for g in range(truths):
-                ignored[g] = gt_ignored[g0 + g] or gt_area[g0 + g] < low or gt_area[g0 + g] > high
-                gt_out[a, g0 + g] = ignored[g]
-                if not ignored[g]:
+                if gt_ignored[a, g0 + g]:
+                    code[g] = IGNORED
+                else:
+                    code[g] = FALSE if gt_uncounted[g0 + g] else TRUE
                     order[n] = g
                     n += 1
             for i in range(settled):
-                d, g = d0 + alone[i, 0], alone[i, 1]
-                for t in range(alone[i, 2]):
-                    if ignored[g]:
-                        outcome[a, t, d] = IGNORED
-                    elif not gt_uncounted[g0 + g]:
-                        outcome[a, t, d] = TRUE
-                    if partners.shape[0] > 0:
-                        partners[a, t, d] = g
+                g = alone[i, 1]
+                note(outcome, partners, a, alone[i, 2], alone[i, 3], d0 + alone[i, 0], g, code[g])
             if count == 0:
                 continue
-            is_whole = not best_only and (n == 0 or n == truths)
+            is_whole = n == 0 or n == truths
             for g in range(truths):
-                if ignored[g]:
+                if code[g] == IGNORED:
                     order[n] = g
                     n += 1
-            stop = 0
-            while stop < thresholds.shape[0]:
+            for t in range(thresholds.shape[0]):
+                if t > 0 and not changes[t]:
+                    continue
                 # From here on to before the stop, partners are the same.
-                t, stop = stop, stop + 1
+                stop = t + 1
                 while stop < thresholds.shape[0] and not changes[stop]:
                     stop += 1
-                row = partner[t]
                 if not (is_whole and found):
                     for g in range(truths):
                         used[g] = False
-                    if best_only:
-                        _best(overlap, live, count, truths, ignored, thresholds[t], used, row)
-                    else:
-                        _greedy(
-                            overlap, live, count, truths, peak, ignored, gt_crowd, g0, thresholds[t], used, order, row
-                        )
+                    greedy(
+                        overlap, live, count, truths, peak, code, gt_crowd, g0, thresholds[t], used, order, partner[t]
+                    )
                 for n in range(count):
                     d = live[n]
-                    g = row[d]
-                    if g < 0:
-                        continue
-                    if ignored[g]:
-                        for same in range(t, stop):
-                            outcome[a, same, d0 + d] = IGNORED
-                    elif not gt_uncounted[g0 + g]:
-                        for same in range(t, stop):
-                            outcome[a, same, d0 + d] = TRUE
-                    if partners.shape[0] > 0:
-                        for same in range(t, stop):
-                            partners[a, same, d0 + d] = g
-                    if a == 0 and t <= reference < stop:
-                        iou_out[d0 + d] = overlap[d * truths + g]
+                    g = partner[t, d]
+                    if g >= 0:
+                        note(outcome, partners, a, t, stop, d0 + d, g, code[g])
+                        if a == 0 and t <= reference < stop:
+                            iou_out[d0 + d] = overlap[d * truths + g]
             found = is_whole
+
+
+@jit
+def _best_cells(
+    dt_xywh: Any,
+    gt_xywh: Any,
+    flat: Any,
+    flat_starts: Any,
+    dt_starts: Any,
+    gt_starts: Any,
+    gt_ignored: Any,
+    gt_crowd: Any,
+    gt_uncounted: Any,
+    thresholds: Any,
+    reference: int,
+    overlap: Any,
+    peak: Any,
+    partner: Any,
+    live: Any,
+    wanted: Any,
+    code: Any,
+    used: Any,
+    outcome: Any,
+    partners: Any,
+    iou_out: Any,
+) -> None:
+    # As `_greedy_cells`.
+    lowest = MOST
+    for t in range(thresholds.shape[0]):
+        if thresholds[t] < lowest:
+            lowest = thresholds[t]
+    for c in range(dt_starts.shape[0] - 1):
+        d0, g0 = dt_starts[c], gt_starts[c]
+        dets, truths = dt_starts[c + 1] - d0, gt_starts[c + 1] - g0
+        start = flat_starts[c] if flat_starts.shape[0] > 0 else -1
+        count = compare(
+            dt_xywh, gt_xywh, flat, start, d0, dets, g0, truths, gt_crowd, lowest, overlap, peak, wanted, live, iou_out
+        )
+        for a in range(gt_ignored.shape[0] if count > 0 else 0):
+            for g in range(truths):
+                code[g] = IGNORED if gt_ignored[a, g0 + g] else FALSE if gt_uncounted[g0 + g] else TRUE
+            for t in range(thresholds.shape[0]):
+                for g in range(truths):
+                    used[g] = False
+                best(overlap, live, count, truths, code, thresholds[t], used, partner[t])
+                for n in range(count):
+                    d = live[n]
+                    g = partner[t, d]
+                    if g >= 0:
+                        note(outcome, partners, a, t, t + 1, d0 + d, g, code[g])
+                        if a == 0 and t == reference:
+                            iou_out[d0 + d] = overlap[d * truths + g]
 
 
 def match(
@@ -342,48 +255,58 @@ def match(
     -------
     Matched
     """
-    dets, truths = len(cells.dt_area), len(cells.gt_area)
+    dets = len(cells.dt_area)
     shape = len(ranges), len(thresholds), dets
     outcome = np.empty(shape, np.uint8) if room is None else room.reshape(shape)
-    gt_out = np.empty((len(ranges), truths), np.bool_)
+    outcome[:] = np.multiply(_outside(cells.dt_area, ranges), IGNORED, dtype=np.uint8)[:, None, :]
+    gt_out = _outside(cells.gt_area, ranges) | cells.gt_ignored
     partners = np.full(outcome.shape if with_partners else (0, 0, dets), -1, np.int32)
     iou = np.empty(dets)
     none = np.empty((0, 4))
     dt_xywh, gt_xywh = boxes if boxes is not None else (none, none)
     flat, starts = overlaps if overlaps is not None else (np.empty(0), np.empty(0, np.int64))
+    if rule not in ("greedy", "best"):
+        raise KeyError(rule)
     if boxes is None and overlaps is None:
         raise ValueError("either boxes or overlaps must be given")
     dt_sizes, gt_sizes = np.diff(cells.dt_starts), np.diff(cells.gt_starts)
     most_dt, most_gt = int(dt_sizes.max(initial=0)), int(gt_sizes.max(initial=0))
-    _cells(
+    given = (
         readonly(dt_xywh, np.float64),
         readonly(gt_xywh, np.float64),
         readonly(flat, np.float64),
         readonly(starts, np.int64),
         readonly(cells.dt_starts, np.int64),
         readonly(cells.gt_starts, np.int64),
-        readonly(cells.dt_area, np.float64),
-        readonly(cells.gt_area, np.float64),
-        readonly(cells.gt_ignored, np.bool_),
+        readonly(gt_out, np.bool_),
         readonly(cells.gt_crowd, np.bool_),
         readonly(cells.gt_uncounted, np.bool_),
         readonly(thresholds, np.float64),
-        readonly(ranges, np.float64),
-        {"greedy": False, "best": True}[rule],
         reference,
+    )
+    rooms = (
         np.empty(int((dt_sizes * gt_sizes).max(initial=0))),
         np.empty(most_dt),
         np.empty((len(thresholds), most_dt), np.int64),
         np.empty(most_dt, np.int64),
-        np.empty((most_dt, 3), np.int64),
         np.empty(most_gt, np.int64),
         np.empty(most_gt, np.int64),
         np.empty(most_gt, np.bool_),
-        np.empty(most_gt, np.bool_),
-        np.empty(len(thresholds), np.bool_),
-        outcome,
-        partners,
-        gt_out,
-        iou,
     )
+    found = outcome, partners, iou
+    if rule == "best":
+        _best_cells(*given, *rooms, *found)
+    else:
+        more = (
+            np.empty((most_dt, 4), np.int64),
+            np.empty(most_gt, np.int64),
+            np.empty(most_gt, np.int64),
+            np.empty(len(thresholds), np.bool_),
+        )
+        _greedy_cells(*given, *rooms, *more, *found)
     return Matched(outcome, gt_out, iou, partners)
+
+
+def _outside(area: NDArray[np.float64], ranges: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(A, N) bool: areas below or above each range."""
+    return np.asarray((area < ranges[:, :1]) | (area > ranges[:, 1:]))

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import detkit.kernels.cells as cells_module
 from detkit.kernels.cells import merge_cells, order_by_two, sort_within
+
+
+@pytest.fixture(params=["few", "many"], autouse=True)
+def many(request, monkeypatch):
+    """Both ways: few rows are compared, many counted."""
+    if request.param == "many":
+        monkeypatch.setattr(cells_module, "FEW", 0)
 
 
 @pytest.mark.parametrize("longest", [3, 64, 65, 200])
