@@ -1,4 +1,4 @@
-"""Box arithmetic in plain NumPy: layouts, clipping, area.
+"""Box arithmetic in plain NumPy: layouts, clipping, area, windows, how images are resized for a network.
 
 Layouts carry the field's names: `xywh` (left, top, width, height), `xyxy` (left, top, right, bottom), `cxcywh`
 (centre, size). With the suffix `_norm` coordinates are shares of the image's width and height. Pixels count from the
@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["area", "clip", "convert", "denormalise", "normalise", "windows"]
+__all__ = ["LAYOUTS", "Resize", "area", "clip", "convert", "denormalise", "frames_of", "normalise", "windows"]
 
 LAYOUTS = ("xywh", "xyxy", "cxcywh")
+
+Resize = Literal["letterbox", "letterbox-topleft", "stretch"]
 
 
 def convert(boxes: ArrayLike, source: str, target: str) -> NDArray[np.float64]:
@@ -136,6 +139,37 @@ def denormalise(xywh: ArrayLike, sizes: ArrayLike) -> NDArray[np.float64]:
     sizes = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
     pixels = np.asarray(xywh, dtype=np.float64).reshape(-1, 4) * np.hstack([sizes, sizes])
     return np.asarray(np.round(pixels, 9), dtype=np.float64)
+
+
+def frames_of(sizes: ArrayLike, network_size: tuple[int, int], resize: Resize) -> NDArray[np.float64]:
+    """How images lie in the input of a network: network = image * scale + offset, for x and y.
+
+    Parameters
+    ----------
+    sizes : (I, 2) float64
+        Width and height; NaN where unknown.
+    network_size : (width, height)
+        Pixels.
+    resize : {"letterbox", "letterbox-topleft", "stretch"}
+        Keep the aspect and pad both sides, keep it and pad right and below, or fill.
+
+    Returns
+    -------
+    (I, 4) float64
+        Scale x, scale y, offset x, offset y. The scale is not rounded; the border of a letterbox is whole pixels, its
+        odd one right and below, as the training frameworks do it. NaN where the size is unknown.
+    """
+    sizes = np.asarray(sizes, dtype=np.float64).reshape(-1, 2)
+    network = np.array(network_size, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        scale = network / sizes
+    if resize == "stretch":
+        return np.hstack([scale, np.where(np.isnan(scale), np.nan, 0.0)])
+    scale = np.repeat(scale.min(axis=1, keepdims=True), 2, axis=1)
+    offset = np.where(np.isnan(scale), np.nan, 0.0)
+    if resize == "letterbox":
+        offset = np.round((network - np.maximum(1, np.round(sizes * scale))) / 2 - 0.1)
+    return np.hstack([scale, offset])
 
 
 def windows(image_size: tuple[int, int], tile: tuple[int, int], overlap: float) -> list[tuple[int, int, int, int]]:

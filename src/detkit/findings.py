@@ -7,11 +7,11 @@ with code `DK102`, and goes on; whether that is an error is for the caller to sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["CODES", "Finding", "Loss", "summarize"]
+__all__ = ["CODES", "Finding", "Loss", "RoughFinding", "is_rest", "summarize"]
 
 Severity = Literal["error", "warning", "info"]
 
@@ -97,6 +97,8 @@ CODES: dict[str, tuple[Severity, str]] = {
     "DK711": ("warning", "predictions-look-like-xyxy"),
     "DK712": ("warning", "predictions-repeated"),
     "DK713": ("warning", "coverage-low"),
+    "DK714": ("warning", "classes-permuted"),
+    "DK715": ("warning", "images-permuted"),
     "DK720": ("warning", "suspect-overlooked"),
     "DK721": ("warning", "suspect-class"),
     "DK722": ("warning", "suspect-place"),
@@ -136,6 +138,11 @@ class Finding:
     count: int = 1
     fixable: bool = False
 
+    @classmethod
+    def rest(cls, code: str, count: int, *, file: str | None = None, fixable: bool = False) -> Finding:
+        """The finding that counts those of a code which are beyond a limit; see `is_rest`."""
+        return cls(code, f"and {count} {_REST}", file=file, count=count, fixable=fixable)
+
     @property
     def severity(self) -> Severity:
         """`error`, `warning` or `info`, fixed by the code."""
@@ -167,6 +174,32 @@ class Finding:
             "count": self.count,
             "fixable": self.fixable,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RoughFinding(Finding):
+    """A reader's finding that `detkit check` leaves out, because a check looks for the same, place by place.
+
+    Parameters are those of `Finding`; elsewhere it is one like any other.
+    """
+
+
+_REST = "more of this kind, not listed"
+
+
+def is_rest(row: Mapping[str, Any]) -> bool:
+    """Whether a finding only counts those beyond a limit (`Finding.rest`).
+
+    Parameters
+    ----------
+    row : mapping
+        As `Finding.to_dict` gives it, also one read back from JSON: the text is all that tells it there.
+
+    Returns
+    -------
+    bool
+    """
+    return row.get("message") == f"and {row.get('count')} {_REST}"
 
 
 @dataclass(frozen=True, slots=True)

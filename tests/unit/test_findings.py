@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict, replace
 
 import pytest
 
-from detkit.findings import CODES, Finding, Loss, summarize
+from detkit.findings import CODES, Finding, Loss, RoughFinding, is_rest, summarize
 from detkit.wording import examples, percent
 
 
@@ -26,6 +28,21 @@ def test_finding_says_where_and_how_bad() -> None:
 def test_summary_adds_counts_by_code() -> None:
     found = [Finding("DK201", "", count=2), Finding("DK102", ""), Finding("DK201", "")]
     assert summarize(found) == {"DK102": 1, "DK201": 2 + 1}
+
+
+def test_what_is_beyond_a_limit_is_known_also_from_json() -> None:
+    rest = Finding.rest("DK201", 3, file="a.json", fixable=True)
+    assert (rest.count, rest.file, rest.fixable) == (3, "a.json", True)
+    assert is_rest(json.loads(json.dumps(rest.to_dict())))
+    assert not is_rest(Finding("DK404", "`and 3 more, not listed` cannot be read").to_dict())
+    assert not is_rest({})
+
+
+def test_a_rough_finding_is_written_like_any_other() -> None:
+    rough, plain = (kind("DK401", "gone", count=2) for kind in (RoughFinding, Finding))
+    assert rough.to_dict() == plain.to_dict()
+    assert asdict(rough) == asdict(plain)
+    assert isinstance(replace(rough, file="a.txt"), RoughFinding)
 
 
 def test_loss_reads_as_a_sentence() -> None:

@@ -65,6 +65,16 @@ def test_take_images_reorders_and_cuts_splits() -> None:
     assert {k: v.tolist() for k, v in part.splits.items()} == {"train": [1], "val": [0]}
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_taken_classes_keep_all_they_have_and_their_numbers_where_asked(own: bool) -> None:
+    classes = Categories(id_array([7, 8, 9]), ("a", "b", "c"), ("x", None, "z"), own, False, {2: {"colour": "red"}})
+    taken = classes.take([2, 0])
+    assert (taken.names, taken.supercategories, taken.extra) == (("c", "a"), ("z", "x"), {0: {"colour": "red"}})
+    assert (taken.ids.tolist(), taken.has_own_ids, taken.has_names) == ([9, 7], own, False)
+    assert classes.take([2, 0], renumber=True).ids.tolist() == ([9, 7] if own else [1, 2])
+    assert len(classes.take([])) == 0
+
+
 def test_ids_stay_text_or_numbers() -> None:
     assert id_array([3, 1]).dtype == np.int64
     assert id_array(["3", 1]).tolist() == ["3", 1]
@@ -93,3 +103,10 @@ def test_shapes_keep_missing_empty_and_parts_apart() -> None:
     turned = shapes.take(np.array([3, 2]))
     assert turned.rle[0] == rows[3]
     assert len(turned.polygons(1)) == 2
+
+
+def test_classes_are_called_by_name_and_by_ids_that_are_no_name() -> None:
+    classes = Categories(id_array([2, 1, 5]), ("1", "a", "1"))
+    assert classes.places() == {"2": [0], "1": [0, 2], "5": [2], "a": [1]}
+    assert Categories.from_names(["a"]).places() == {"a": [0], "1": [0]}
+    assert Categories.from_names(["a"]).places(own_ids=True) == {"a": [0]}

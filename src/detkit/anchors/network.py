@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.boxes import Resize, frames_of
 from detkit.tables import Dataset
 
-__all__ = ["NetworkBoxes", "Resize", "frames_of", "network_boxes"]
-
-Resize = Literal["letterbox", "letterbox-topleft", "stretch"]
+__all__ = ["NetworkBoxes", "network_boxes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,35 +48,6 @@ class NetworkBoxes:
 
     def __len__(self) -> int:
         return len(self.rows)
-
-
-def frames_of(sizes: NDArray[np.float64], image_size: tuple[int, int], resize: Resize) -> NDArray[np.float64]:
-    """How images lie in the network input.
-
-    Parameters
-    ----------
-    sizes : (I, 2) float64
-        Width and height; NaN where unknown.
-    image_size : (width, height)
-        Of the network input.
-    resize : {"letterbox", "letterbox-topleft", "stretch"}
-
-    Returns
-    -------
-    (I, 4) float64
-        Scale x, scale y, offset x, offset y, as `detkit predict` places images: the scale is not rounded, the border
-        of a letterbox is whole pixels, its odd one right and below. NaN where the size is unknown.
-    """
-    network = np.array(image_size, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        scale = network / sizes
-    if resize == "stretch":
-        return np.hstack([scale, np.where(np.isnan(scale), np.nan, 0.0)])
-    scale = np.repeat(scale.min(axis=1, keepdims=True), 2, axis=1)
-    offset = np.where(np.isnan(scale), np.nan, 0.0)
-    if resize == "letterbox":
-        offset = np.round((network - np.maximum(1, np.round(sizes * scale))) / 2 - 0.1)
-    return np.hstack([scale, offset])
 
 
 def network_boxes(dataset: Dataset, image_size: tuple[int, int], resize: Resize = "letterbox") -> NetworkBoxes:

@@ -13,7 +13,8 @@ from detkit.anchors.assess import Assessment, assess
 from detkit.anchors.assign import Assignment, assign
 from detkit.anchors.cluster import Evolution, cluster, evolve, knee, order
 from detkit.anchors.levels import Levels, split_levels
-from detkit.anchors.network import NetworkBoxes, Resize, network_boxes
+from detkit.anchors.network import NetworkBoxes, network_boxes
+from detkit.boxes import Resize
 from detkit.errors import CannotJudgeError, UsageError
 from detkit.findings import Finding
 from detkit.kernels.kmeans import Metric

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from detkit.anchors.assign import slots_of
 from detkit.anchors.levels import Levels
-from detkit.anchors.network import Resize, network_boxes
+from detkit.anchors.network import network_boxes
+from detkit.boxes import Resize
 from detkit.errors import InputError
 from detkit.findings import Finding
 from detkit.tables import Categories, Dataset, Images, freeze

@@ -15,7 +15,7 @@ from detkit import checks
 from detkit._version import __version__
 from detkit.config import load_json
 from detkit.errors import InputError, UsageError
-from detkit.findings import CODES, Finding
+from detkit.findings import CODES, Finding, is_rest
 
 __all__ = ["CheckResult", "CheckSettings", "only_new", "read_baseline"]
 
@@ -155,7 +155,7 @@ def read_baseline(given: str | Path | Mapping[str, Any]) -> Counter[str]:
     rows: Sequence[Any] = content.get("findings") or ()
     if not all(isinstance(row, Mapping) and isinstance(row.get("fingerprint"), str) for row in rows):
         raise InputError("has a finding without `fingerprint`", path=path)
-    if any("not listed" in str(row.get("message")) for row in rows):
+    if any(map(is_rest, rows)):
         hint = "write it again without `--max-per-code`"
         raise UsageError(f"{path or 'the baseline'}: lists only a part of its findings", hint=hint)
     return Counter(row["fingerprint"] for row in rows)

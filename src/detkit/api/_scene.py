@@ -77,6 +77,8 @@ class Scene:
     detections: Detections | None
     outcomes: Outcomes | None
     findings: tuple[Finding, ...]
+    #: Predictions on these images, of these classes, whose score lies below the threshold.
+    hidden: int = 0
 
 
 def scene_of(
@@ -94,13 +96,18 @@ def scene_of(
     shown = _chosen(dataset.images, settings)
     truth = dataset.take_images(shown)
     detections = outcomes = None
+    hidden = 0
     if predictions is not None:
-        truth, detections, noticed = _aligned(dataset, shown, predictions, settings, predictions_format, options)
+        truth, detections, noticed = _aligned(dataset, shown, predictions, predictions_format, options)
         findings += noticed
     truth, detections = _of_classes(truth, detections, settings.classes)
+    if detections is not None:
+        kept = detections.score >= settings.score_threshold
+        hidden = len(detections) - int(kept.sum())
+        detections = detections.take(kept)
     if detections is not None and len(dataset.annotations) and settings.colours != "class":
         truth, detections, outcomes = outcomes_of(truth, detections, settings.iou_threshold)
-    return Scene(truth, detections, outcomes, findings)
+    return Scene(truth, detections, outcomes, findings, hidden)
 
 
 def _read(path: str | Path, format: str, images_will_do: bool, options: dict[str, Any]) -> Dataset:
@@ -141,7 +148,6 @@ def _aligned(
     dataset: Dataset,
     shown: Any,
     predictions: str | Path | Detections,
-    settings: DrawSettings,
     format: str,
     options: dict[str, Any],
 ) -> tuple[Dataset, Detections, tuple[Finding, ...]]:
@@ -162,7 +168,7 @@ def _aligned(
     place = np.full(len(dataset.images), -1, np.int64)
     place[shown] = np.arange(len(shown))
     at = place[aligned.detections.image_index]
-    rows = np.flatnonzero((at >= 0) & (aligned.detections.score >= settings.score_threshold))
+    rows = np.flatnonzero(at >= 0)
     detections = replace(aligned.detections.take(rows), images=truth.images, image_index=freeze(at[rows]))
     return truth, detections, (*found.findings, *aligned.findings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from detkit.anchors.report import AnchorReport
     from detkit.anchors.targets import Encoding, Targets
     from detkit.anchors.targets_file import Arrangement
+    from detkit.boxes import Resize
     from detkit.kernels.kmeans import Metric
 
     Anchors = str | Sequence[Sequence[float]] | NDArray[np.float64]
-    Resize = Literal["letterbox", "letterbox-topleft", "stretch"]
 
 __all__ = ["decode_targets", "encode_targets", "export_anchors", "find_anchors", "save_targets"]
 

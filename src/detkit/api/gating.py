@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detkit import config
-from detkit.errors import CannotJudgeError, InputError
-from detkit.evaluation.gate import GateReport, Rule
+from detkit.errors import CannotJudgeError, DetkitError, InputError, UsageError
+from detkit.evaluation.gate import GateReport, GateRow, Rule
+from detkit.wording import plural
 
 if TYPE_CHECKING:
     from detkit.api.scoring import EvaluationSettings
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Rule",
+    "check_request",
     "find_rules",
     "gate",
     "load_baseline",
@@ -25,6 +27,7 @@ __all__ = [
     "load_rules",
     "naming_rules",
     "read_rules",
+    "refusal",
     "refuse_unknown_metrics",
 ]
 
@@ -199,6 +202,52 @@ def load_baseline(path: Path) -> Mapping[str, Any]:
         hint = f"write one: detkit eval TRUTH PREDICTIONS --format json -o {path}"
         raise CannotJudgeError(f"{path}: the baseline is missing", hint=hint)
     return load_result(path)
+
+
+def check_request(results: int, *, truth: bool, predictions: bool, baseline_predictions: bool) -> None:
+    """Refuse combinations that leave nothing, or two things, to judge.
+
+    Parameters
+    ----------
+    results : int
+        How many result files are given.
+    truth, predictions, baseline_predictions : bool
+        Which files are given.
+
+    Raises
+    ------
+    UsageError
+    """
+    if (predictions or baseline_predictions) and not truth:
+        raise UsageError("predictions are scored on a truth", hint="add --truth FILE")
+    if truth and not (predictions or baseline_predictions):
+        raise UsageError("a truth alone says nothing", hint="add --predictions or --baseline-predictions")
+    if not results and not predictions:
+        raise UsageError("no results: there is nothing to judge")
+    if results and predictions:
+        raise UsageError("both results and --predictions are given, expected one of them")
+    if results > 1 and baseline_predictions:
+        raise UsageError(f"{plural(results, 'result')}, expected one beside --baseline-predictions")
+
+
+def refusal(error: DetkitError, label: str = "result") -> GateReport:
+    """A verdict that says why there is none, for the reports that a CI system reads.
+
+    Parameters
+    ----------
+    error : DetkitError
+    label : str
+        Of the result that could not be judged.
+
+    Returns
+    -------
+    GateReport
+        Outcome `undecided` where nothing can be judged, else `error`.
+    """
+    message = error.message if error.hint is None else f"{error.message} ({error.hint})"
+    if isinstance(error, CannotJudgeError):
+        return GateReport((), (f"{label}: {message}",))
+    return GateReport((GateRow(label, "request and inputs are right", "", "error", "", "error", message),))
 
 
 def plain_result(result: Any) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@ was or as it was meant to be, and the bundle brings the old ones back.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -94,7 +93,7 @@ def replace_with_bundle(source: str | Path, edits: Sequence[tuple[str, bytes]]) 
     _write_bundle(bundle, edits)
     try:
         for path, content in edits:
-            _replace(Path(path), content)
+            files.replace_content(path, content)
     except OSError as error:
         reason = f"{error.filename or source}: cannot be written: {error.strerror or error}"
         try:
@@ -141,7 +140,7 @@ def undo(bundle: str | Path) -> Undone:
                 )
             for (row, path), state in zip(found, states, strict=True):
                 if state == "after":
-                    _replace(path, _original(archive, row, bundle))
+                    files.replace_content(path, _original(archive, row, bundle))
     except FileNotFoundError as error:
         raise InputError("no such bundle", path=bundle) from error
     except zipfile.BadZipFile as error:
@@ -168,22 +167,6 @@ def _write_bundle(bundle: Path, edits: Sequence[tuple[str, bytes]]) -> None:
             archive.writestr(zipfile.ZipInfo(_MANIFEST, _DATE), text + "\n")
         with place.open("rb") as handle:
             os.fsync(handle.fileno())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """New content in one step, with the mode of the old file; a link stays a link."""
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        with contextlib.suppress(OSError):
-            temporary.chmod(path.stat().st_mode & 0o7777)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _refuse_read_only(paths: Sequence[Path]) -> None:

@@ -168,7 +168,7 @@ class Context:
     def rest(self, code: str, count: int) -> Iterator[Finding]:
         """The finding that counts what is beyond the limit; none where nothing is."""
         if count > 0:
-            yield self.of_dataset(code, f"and {count} more of this kind, not listed", count=count)
+            yield Finding.rest(code, count, file=self.places.source, fixable=code in self.fixable)
 
 
 def box_text(box: NDArray[np.float64]) -> str:

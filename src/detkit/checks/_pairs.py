@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.checks._blocks import ROWS, blocks
+from detkit.columns import alike, row_hashes
 from detkit.tables import Annotations
 
 __all__ = ["close_pairs", "repeated_rows"]
@@ -17,7 +18,6 @@ Hash = NDArray[np.uint64]
 
 #: Left edges beyond are taken for this far: they are compared with each other all the same.
 _FARTHEST = 1e7
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def close_pairs(rows: Annotations, among: Index, share: float) -> tuple[Index, Index]:
@@ -94,11 +94,10 @@ def repeated_rows(rows: Annotations) -> Index:
     """
     hashes = np.empty(len(rows), np.uint64)
     for part in blocks(len(rows)):
-        hashes[part] = _hash(_numbers(rows, part))
-    rare = _twice(hashes)
-    if not len(rare):
-        return np.empty(0, np.int64)
-    maybe = np.flatnonzero(rare[np.minimum(np.searchsorted(rare, hashes), len(rare) - 1)] == hashes)
+        hashes[part] = row_hashes(_numbers(rows, part).T)
+    maybe = alike(hashes)
+    if not len(maybe):
+        return maybe
     key = hashes[maybe]
     if rows.shapes is not None or rows.keypoints is not None:
         key ^= np.fromiter((hash(_outline(rows, row)) & 0xFFFFFFFFFFFFFFFF for row in maybe.tolist()), np.uint64)
@@ -119,21 +118,6 @@ def _numbers(rows: Annotations, which: slice | Index) -> Hash:
     out[:, 4], out[:, 5] = rows.image_index[which], rows.category_index[which]
     out[:, 6] = rows.is_crowd[which] + np.uint64(2) * rows.is_ignored[which]
     return out
-
-
-def _hash(numbers: Hash) -> Hash:
-    """(R,) one number for each row of bits."""
-    out = np.zeros(len(numbers), np.uint64)
-    for column in numbers.T:
-        out = (out ^ column) * _MIX
-        out ^= out >> np.uint64(29)
-    return out
-
-
-def _twice(hashes: Hash) -> Hash:
-    """Values that are there more than once, ascending."""
-    ordered = np.sort(hashes)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
 def _outline(rows: Annotations, row: int) -> tuple[bytes, ...]:

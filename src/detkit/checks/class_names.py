@@ -12,7 +12,7 @@ import numpy as np
 
 from detkit.checks._base import Code, Context, Fixed
 from detkit.findings import Finding, Loss
-from detkit.tables import Categories, Dataset, freeze
+from detkit.tables import Dataset, freeze
 from detkit.wording import examples, plural
 
 __all__ = ["CODES", "fix", "run"]
@@ -83,18 +83,7 @@ def _joined(dataset: Dataset, groups: Sequence[Sequence[int]]) -> Fixed:
     position[kept] = np.arange(len(kept))
     index = freeze(position[into[dataset.annotations.category_index]], np.int64)
     rows = replace(dataset.annotations, category_index=index)
-    return replace(dataset, categories=_taken(dataset.categories, kept), annotations=rows), losses
-
-
-def _taken(categories: Categories, kept: Any) -> Categories:
-    ids = categories.ids[kept] if categories.has_own_ids else np.arange(1, len(kept) + 1)
-    return replace(
-        categories,
-        ids=ids,
-        names=tuple(categories.names[i] for i in kept),
-        supercategories=tuple(categories.supercategories[i] for i in kept),
-        extra={n: categories.extra[i] for n, i in enumerate(kept.tolist()) if i in categories.extra},
-    )
+    return replace(dataset, categories=dataset.categories.take(kept, renumber=True), annotations=rows), losses
 
 
 def _by_case(names: Sequence[str]) -> list[list[int]]:

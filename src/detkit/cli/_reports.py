@@ -111,7 +111,7 @@ def refusals(reports: Sequence[Report], *, overwrite: bool = False) -> Iterator[
     try:
         yield
     except DetkitError as error:
-        from detkit.api.regating import refusal
+        from detkit.api.gating import refusal
         from detkit.reports import render_gate
 
         verdict = refusal(error)
@@ -121,12 +121,11 @@ def refusals(reports: Sequence[Report], *, overwrite: bool = False) -> Iterator[
         raise
 
 
-def conclude(result: Evaluation, verdict: GateReport, *, is_shown: bool) -> None:
-    """The verdict on a result in a line, where what is printed does not hold it, and in the summary of the CI job."""
+def conclude(result: Evaluation, verdict: GateReport) -> None:
+    """The verdict on a result in the last line, where a CI log is read first, and in the summary of the CI job."""
     from detkit import reports
 
-    if not is_shown:
-        _console.status(f"verdict: {reports.verdict_line(verdict)}")
+    _console.status(f"verdict: {reports.verdict_line(verdict)}")
     summarise(lambda: reports.render("markdown", result, verdict))
 
 

@@ -155,9 +155,9 @@ def _collect(
 ) -> _Case:
     """Results and baseline: read, or scored on the truth that is given."""
     from detkit import api
-    from detkit.api import regating
+    from detkit.api.gating import check_request
 
-    regating.check_request(
+    check_request(
         len(paths),
         truth=truth is not None,
         predictions=predictions is not None,
@@ -174,10 +174,10 @@ def _collect(
 
 
 def _scored(truth: Path, predictions: Path, like: Mapping[str, Any] | None = None) -> Evaluation:
-    from detkit.api import regating
+    from detkit.api.rescoring import rescore
 
     with _console.working(f"scoring {predictions.name}", compiles=True):
-        result = regating.rescore(truth, predictions, like)
+        result = rescore(truth, predictions, like)
     _console.findings(result.findings)
     return result
 
@@ -194,7 +194,7 @@ def _explained(case: _Case, verdict: GateReport) -> dict[str, Any]:
 
 def _update(case: _Case, target: Path, verdict: GateReport, demands: list[Any] | None, allow_lower: bool) -> None:
     """Replace the baseline where that is right; without demands there was none to compare with."""
-    from detkit.api.regating import fallen, keep_baseline
+    from detkit.api.baselining import fallen, keep_baseline
 
     source: Any = case.files[0] or case.first
     judged = demands is not None and verdict.outcome == "pass" and case.baseline is not None

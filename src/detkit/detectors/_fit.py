@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.boxes import frames_of
 from detkit.detectors._layers import Head
-from detkit.detectors._prepare import Preparation, frame_of
+from detkit.detectors._prepare import Preparation
 from detkit.tables import Dataset
 
 __all__ = ["Fit", "fit_heads"]
@@ -40,9 +41,9 @@ def fit_heads(dataset: Dataset, heads: Iterable[Head], preparation: Preparation)
     rows = dataset.annotations
     known = np.asarray(~np.isnan(dataset.images.sizes).any(axis=1), dtype=np.bool_)
     scale: NDArray[np.float64] = np.full((len(dataset.images), 2), np.nan)
-    for n in np.flatnonzero(known):
-        width, height = dataset.images.sizes[n]
-        scale[n] = frame_of((max(1, int(width)), max(1, int(height))), preparation).scale
+    if known.any():
+        whole = np.maximum(1, np.trunc(dataset.images.sizes))
+        scale = frames_of(whole, preparation.network_size, preparation.resize)[:, :2]
     counted = ~(rows.is_crowd | rows.is_ignored)
     usable = counted & known[rows.image_index]
     size = rows.xywh[usable, 2:]

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.boxes import Resize, frames_of
 from detkit.errors import UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["IMAGENET", "Frame", "Preparation", "changed", "prepare"]
-
-Resize = Literal["letterbox", "letterbox-topleft", "stretch"]
 
 #: Mean and standard deviation of ImageNet, on a scale of 0 to 1.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -56,6 +55,13 @@ class Preparation:
     nhwc: bool = False
     dtype: str = "float32"
     batched: bool = True
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """The size of the network input; a UsageError where nobody said it."""
+        if self.size is None:
+            raise UsageError("the model leaves its input size free", hint="say it with `--image-size 640`")
+        return self.size
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the run's record."""
@@ -104,20 +110,9 @@ class Frame:
 
 def frame_of(image_size: tuple[int, int], preparation: Preparation) -> Frame:
     """How an image of this size lies in the network input."""
-    if preparation.size is None:
-        raise UsageError("the model leaves its input size free", hint="say it with `--image-size 640`")
-    width, height = image_size
-    net_width, net_height = preparation.size
-    if preparation.resize == "stretch":
-        return Frame(image_size, preparation.size, (net_width / width, net_height / height), (0.0, 0.0))
-    ratio = min(net_width / width, net_height / height)
-    new = (max(1, round(width * ratio)), max(1, round(height * ratio)))
-    if preparation.resize == "letterbox-topleft":
-        offset = (0.0, 0.0)
-    else:
-        # The extra pixel of an odd border goes right and below, as the training frameworks do it.
-        offset = (float(round((net_width - new[0]) / 2 - 0.1)), float(round((net_height - new[1]) / 2 - 0.1)))
-    return Frame(image_size, preparation.size, (ratio, ratio), offset)
+    scale_x, scale_y, left, top = frames_of(image_size, preparation.network_size, preparation.resize)[0].tolist()
+    # Zero is added because a border may be minus zero.
+    return Frame(image_size, preparation.network_size, (scale_x, scale_y), (left + 0.0, top + 0.0))
 
 
 def prepare(

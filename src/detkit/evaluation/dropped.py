@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.columns import repeats
 from detkit.evaluation.protocols import Protocol
 from detkit.findings import Finding
 from detkit.tables import Annotations, Dataset
@@ -73,8 +74,6 @@ def _by_reason(rows: Annotations, protocol: Protocol) -> dict[str, NDArray[np.bo
 def _repeated(rows: Annotations, among: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(N,) bool: rows that repeat image, class and box of an earlier one of those looked at."""
     places = np.flatnonzero(among)
-    keys = np.column_stack([rows.image_index[places], rows.category_index[places], rows.xywh[places]])
-    _, first = np.unique(keys, axis=0, return_index=True)
     again = among.copy()
-    again[places[first]] = False
+    again[places] = repeats(rows.image_index[places], rows.category_index[places], rows.xywh[places])
     return again

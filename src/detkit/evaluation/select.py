@@ -39,18 +39,12 @@ def find_classes(categories: Categories, wanted: Sequence[str]) -> list[int]:
     UsageError
         One is unknown; the message lists the nearest names.
     """
-    places: set[int] = set()
-    ids = {str(i): k for k, i in enumerate(categories.ids.tolist())} if categories.has_own_ids else {}
+    places = categories.places(own_ids=True)
     for want in wanted:
-        if want in categories.names:
-            places |= {k for k, name in enumerate(categories.names) if name == want}
-            continue
-        if want in ids:
-            places.add(ids[want])
-            continue
-        near = get_close_matches(want, categories.names, n=5, cutoff=0.4) or list(categories.names[:5])
-        raise UsageError(f"unknown class `{want}`", hint=f"near it: {examples(near, 5)}")
-    return sorted(places)
+        if want not in places:
+            near = get_close_matches(want, categories.names, n=5, cutoff=0.4) or list(categories.names[:5])
+            raise UsageError(f"unknown class `{want}`", hint=f"near it: {examples(near, 5)}")
+    return sorted({k for want in wanted for k in places[want]})
 
 
 def find_images(truth: Dataset, wanted: Sequence[str]) -> NDArray[np.int64]:
@@ -106,13 +100,7 @@ def keep_classes(aligned: Aligned, places: Sequence[int]) -> Aligned:
     categories = aligned.truth.categories
     new_place = np.full(len(categories), -1, np.int64)
     new_place[list(places)] = np.arange(len(places))
-    kept = replace(
-        categories,
-        ids=freeze(categories.ids[list(places)]),
-        names=tuple(categories.names[p] for p in places),
-        supercategories=tuple(categories.supercategories[p] for p in places),
-        extra={n: categories.extra[p] for n, p in enumerate(places) if p in categories.extra},
-    )
+    kept = categories.take(places)
     truth = aligned.truth.take_rows(np.flatnonzero(new_place[aligned.truth.annotations.category_index] >= 0))
     rows = truth.annotations
     truth = replace(

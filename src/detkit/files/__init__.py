@@ -23,6 +23,7 @@ from detkit.files._reading import (
     sha256_of_digests,
     write_small,
 )
+from detkit.files._replacing import replace_content
 
 __all__ = [
     "FOLDER_MARK",
@@ -37,6 +38,7 @@ __all__ = [
     "read_small",
     "refuse_existing",
     "refuse_special",
+    "replace_content",
     "scratch_folder",
     "sha256_of",
     "sha256_of_digests",

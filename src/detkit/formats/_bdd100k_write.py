@@ -14,7 +14,7 @@ from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._bdd100k_read import FRAME_FIELDS, LABEL_FIELDS
 from detkit.formats._beside import unique_names, write_beside
-from detkit.formats._images import is_inside, place
+from detkit.formats._images import is_inside, place_and_tell
 from detkit.formats._json_text import encode
 from detkit.formats._text_folder import split_parts
 from detkit.formats._writing import require_pixels
@@ -52,15 +52,14 @@ def write_dataset(dataset: Dataset, target: Path, options: WriteOptions) -> list
         file = folder / (f"det_{split}.json" if split else "det.json")
         _write(file, frames.of(positions), dataset.categories, dataset.info)
     write_beside(target, "bdd100k", "dataset", dataset.images, dataset.categories)
-    mode = options.place_images or "leave"
     pairs = [
         (i, target / "images" / split / names[i])
         for split, positions in parts.items()
         for i in positions
         if is_inside(names[i])
     ]
-    missing = place(dataset.images, pairs, mode) if mode != "leave" else 0
-    return [*losses, *([Loss("image files", "not found, not placed", missing)] if missing else [])]
+    mode = options.place_images or "leave"
+    return [*losses, *place_and_tell(dataset.images, pairs, mode, "not found, not placed", also_all=True)]
 
 
 def _check_classes(categories: Categories) -> None:

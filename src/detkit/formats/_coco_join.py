@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit.errors import InputError
-from detkit.findings import Finding
+from detkit.findings import Finding, RoughFinding
 from detkit.formats._base import ReadOptions
 from detkit.formats._coco_files import SplitFile, find_images
 from detkit.formats._coco_ids import duplicates, id_column
@@ -60,7 +60,7 @@ def join(parts: Sequence[Part], files: Sequence[SplitFile], options: ReadOptions
         count, example = duplicates(once)
         if count > sum(duplicates(p.columns["ids"])[0] for p in parts):
             message = f"annotation id {example!r} is used in several files; all rows are kept"
-            findings.append(Finding("DK103", message, count=count))
+            findings.append(RoughFinding("DK103", message, count=count))
     extra = _shifted([p.extra for p in parts], [len(p.columns["ids"]) for p in parts])
     attributes, extra = _attributes(parts, extra, len(image_index))
     dataset = Dataset.build(

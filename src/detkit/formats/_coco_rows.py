@@ -69,10 +69,12 @@ class Rows:
         rows = [Finding("DK102", self.bad[i], file=self.file, annotation=i) for i in sorted(self.bad)]
         return rows + self.notes
 
-    def note(self, code: str, message: str, count: int = 1, row: int | None = None) -> None:
+    def note(
+        self, code: str, message: str, count: int = 1, row: int | None = None, kind: type[Finding] = Finding
+    ) -> None:
         """Add a finding about this file."""
         if count:
-            self.notes.append(Finding(code, message, file=self.file, count=count, annotation=row))
+            self.notes.append(kind(code, message, file=self.file, count=count, annotation=row))
 
     def may_say_more(self) -> bool:
         """Whether records may hold something that no column has."""

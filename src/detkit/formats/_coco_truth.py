@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detkit import masks
 from detkit.errors import InputError
-from detkit.findings import Finding
+from detkit.findings import Finding, RoughFinding
 from detkit.formats._base import ReadOptions
 from detkit.formats._coco_ids import duplicates, first_seen, id_column, positions
 from detkit.formats._coco_json import Document, decode, not_finite_finding, read_document, truth_decoder
@@ -245,7 +245,8 @@ def _dangling(rows: Rows, columns: dict[str, NDArray[Any]], category_ids: NDArra
 
 def _note_values(rows: Rows, columns: dict[str, NDArray[Any]]) -> None:
     count, example = duplicates(columns["ids"])
-    rows.note("DK103", f"annotation id {example!r} is there more than once; all rows are kept", count)
+    message = f"annotation id {example!r} is there more than once; all rows are kept"
+    rows.note("DK103", message, count, kind=RoughFinding)
     note_flat(rows, columns["xywh"], columns["source_row"], "bbox")
 
 

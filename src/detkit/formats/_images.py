@@ -15,14 +15,15 @@ from pathlib import Path, PurePosixPath
 
 from detkit import files
 from detkit.errors import InputError, OutputError, UsageError
-from detkit.findings import Finding
+from detkit.findings import Finding, Loss
 from detkit.formats._base import ImageSizes
 from detkit.formats._image_headers import plain_size
 from detkit.formats._unpacked import is_unpacked
 from detkit.tables import Images
 from detkit.wording import plural
 
-__all__ = ["SUFFIXES", "ImageFinder", "displayed_size", "displayed_sizes", "is_inside", "parse_image_sizes", "place"]
+__all__ = ["SUFFIXES", "ImageFinder", "displayed_size", "displayed_sizes", "is_inside", "parse_image_sizes", "place",
+           "place_and_tell"]  # fmt: skip
 
 SUFFIXES = frozenset(
     [".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm", ".heic", ".avif", ".jp2",
@@ -303,6 +304,29 @@ def place(images: Images, targets: Iterable[tuple[int, Path]], mode: str) -> int
         except OSError as error:
             raise OutputError(f"{target}: cannot place image: {error.strerror or error}") from error
     return missing
+
+
+def place_and_tell(
+    images: Images, targets: Sequence[tuple[int, Path]], mode: str, action: str, *, also_all: bool = False
+) -> list[Loss]:
+    """Place image files, and tell how many are not found.
+
+    Parameters
+    ----------
+    images, targets, mode
+        As `place`.
+    action : str
+        What becomes of an image without a file: `not found, only listed`.
+    also_all : bool
+        Tell it also where no image has a file: by default, a dataset that never had its images loses none.
+
+    Returns
+    -------
+    list of Loss
+    """
+    missing = place(images, targets, mode) if mode != "leave" else 0
+    told = missing and (also_all or missing < len(targets))
+    return [Loss("image files", action, missing)] if told else []
 
 
 def _resolved(source: str, folders: dict[str, str]) -> str:

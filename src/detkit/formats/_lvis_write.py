@@ -17,12 +17,13 @@ from detkit.files import FOLDER_MARK
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._beside import unique_names
+from detkit.formats._class_ids import class_ids
 from detkit.formats._coco_files import UNASSIGNED
 from detkit.formats._coco_write import write_object
 from detkit.formats._images import is_inside, place
 from detkit.formats._lvis_images import LISTS, file_name_of
 from detkit.formats._writing import require_pixels
-from detkit.tables import Dataset, Images
+from detkit.tables import Categories, Dataset, Images
 
 __all__ = ["write_files"]
 
@@ -51,7 +52,7 @@ def write_files(dataset: Dataset, target: Path, options: WriteOptions) -> list[L
         COCO's class ids are asked for.
     """
     require_pixels(dataset, "LVIS")
-    ids, losses = _category_ids(dataset, options)
+    ids, losses = _class_ids(dataset.categories, options)
     names = unique_names(dataset.images)
     ready = replace(
         dataset,
@@ -79,15 +80,10 @@ def _file_part(split: str) -> str:
     return split
 
 
-def _category_ids(dataset: Dataset, options: WriteOptions) -> tuple[list[Any], list[Loss]]:
-    own: list[Any] = dataset.categories.ids.tolist()
-    if options.category_ids == "keep":
-        return own, []
+def _class_ids(categories: Categories, options: WriteOptions) -> tuple[list[Any], list[Loss]]:
     if options.category_ids == "coco91":
         raise UsageError("category ids coco91: LVIS has classes of its own", hint="use `keep` or `dense`")
-    changed = [f"{old} -> {new}" for new, old in enumerate(own, 1) if old != new]
-    losses = [Loss("category ids", "renumbered", len(changed), tuple(changed[:3]))] if changed else []
-    return list(range(1, len(own) + 1)), losses
+    return class_ids(categories, options)
 
 
 def _images(dataset: Dataset, names: Sequence[str], new_id: dict[Any, Any]) -> Images:

@@ -15,7 +15,7 @@ from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._beside import unique_names, write_beside
-from detkit.formats._images import place
+from detkit.formats._images import place_and_tell
 from detkit.formats._json_file import as_count
 from detkit.formats._numbers import number_text
 from detkit.formats._text_folder import first_splits
@@ -197,16 +197,12 @@ def _seqinfo(sequence: _Sequence, images: Images) -> str:
 def _place(
     images: Images, names: Sequence[str], sequences: Sequence[_Sequence], target: Path, options: WriteOptions
 ) -> list[Loss]:
-    mode = options.place_images or "leave"
-    if mode == "leave":
-        return []
     pairs = [
         (i, target / s.folder / _IMAGE_FOLDER / f"{frame:06d}{PurePosixPath(names[i]).suffix}")
         for s in sequences
         for i, frame in s.frames.items()
     ]
-    missing = place(images, pairs, mode)
-    return [Loss("image files", "not found, only listed", missing)] if 0 < missing < len(pairs) else []
+    return place_and_tell(images, pairs, options.place_images or "leave", "not found, only listed")
 
 
 def _write(path: Path, text: str) -> None:

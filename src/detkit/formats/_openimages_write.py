@@ -14,7 +14,7 @@ from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._beside import sizes_required, unique_names, write_beside
-from detkit.formats._images import is_inside, place
+from detkit.formats._images import is_inside, place_and_tell
 from detkit.formats._openimages_read import FLAGS
 from detkit.formats._stems import stem_of
 from detkit.tables import Categories, Dataset, Images
@@ -219,7 +219,6 @@ def _place(images: Images, target: Path, options: WriteOptions) -> list[Loss]:
     inside = [(i, target / "images" / name) for i, name in enumerate(names) if is_inside(name)]
     if mode == "leave":
         return []
-    missing = place(images, inside, mode)
-    losses = [Loss("image files", "not found, not placed", missing)] if missing and missing < len(inside) else []
+    losses = place_and_tell(images, inside, mode, "not found, not placed")
     refused = len(names) - len(inside)
     return [*losses, *([Loss("image files", "not placed (their names leave the folder)", refused)] if refused else [])]

@@ -12,7 +12,7 @@ from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._beside import unique_names, write_beside
-from detkit.formats._images import is_inside, place
+from detkit.formats._images import is_inside, place_and_tell
 from detkit.formats._json_text import encode
 from detkit.formats._numbers import difference
 from detkit.formats._text_folder import split_parts
@@ -140,12 +140,11 @@ def _metadata(
 def _place(
     images: Images, names: Sequence[str], parts: dict[str, list[int]], target: Path, options: WriteOptions
 ) -> list[Loss]:
-    mode = options.place_images or "leave"
     pairs = [
         (i, (target / split if split else target) / names[i])
         for split, members in parts.items()
         for i in members
         if is_inside(names[i])
     ]
-    missing = place(images, pairs, mode) if mode != "leave" else 0
-    return [Loss("image files", "not found, not placed", missing)] if missing else []
+    mode = options.place_images or "leave"
+    return place_and_tell(images, pairs, mode, "not found, not placed", also_all=True)

@@ -13,7 +13,7 @@ from detkit.errors import InputError
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._beside import unique_names, write_beside
-from detkit.formats._images import is_inside, place
+from detkit.formats._images import is_inside, place_and_tell
 from detkit.formats._numbers import number_text
 from detkit.formats._widerface_read import FACE
 from detkit.formats._widerface_text import ATTRIBUTES, is_name
@@ -147,17 +147,13 @@ def _numbers(values: Sequence[Any]) -> NDArray[np.float64]:
 def _place(
     dataset: Dataset, names: Sequence[str], splits: dict[str, NDArray[np.int64]], target: Path, options: WriteOptions
 ) -> list[Loss]:
-    mode = options.place_images or "leave"
-    if mode == "leave":
-        return []
     pairs = [
         (i, target / f"WIDER_{split or 'all'}" / "images" / names[i])
         for split, members in splits.items()
         for i in members.tolist()
         if is_inside(names[i])
     ]
-    missing = place(dataset.images, pairs, mode)
-    return [Loss("image files", "not found, only listed", missing)] if 0 < missing < len(pairs) else []
+    return place_and_tell(dataset.images, pairs, options.place_images or "leave", "not found, only listed")
 
 
 def _write(path: Path, lines: Sequence[str]) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detkit.findings import Finding
+from detkit.columns import alike, row_hashes
+from detkit.findings import Finding, RoughFinding
 from detkit.formats._numbers import FARTHEST
 from detkit.formats._yolo_rows import RawRows
 from detkit.tables import Ragged, Shapes
@@ -306,7 +307,7 @@ def _look_at_files(table: _Table, files: Sequence[str], findings: list[Finding])
     mixed = np.intersect1d(has[_BOX], np.union1d(has[_POLYGON], has[_ORIENTED]))
     if len(mixed):
         text = "box rows and polygon rows in one file; kept as they are (Ultralytics turns all of them into boxes)"
-        findings.append(Finding("DK107", text, file=files[mixed[0]], count=len(mixed)))
+        findings.append(RoughFinding("DK107", text, file=files[mixed[0]], count=len(mixed)))
     rows = _duplicates(table)
     if rows:
         file, line = files[table.file[rows[0]]], int(table.line[rows[0]])
@@ -318,12 +319,10 @@ def _duplicates(table: _Table) -> list[int]:
     """Rows that repeat an earlier row of their file, number for number."""
     head = table.cells(np.arange(len(table.starts)), 5) + 0.0
     # One cheap hash finds the few candidates, which are then compared in full.
-    weights = np.array([3, 5, 7, 11, 13], np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    hashes = (head.view(np.uint64) * weights).sum(axis=1, dtype=np.uint64) + table.file.astype(np.uint64)
-    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    hashes = row_hashes([table.file.astype(np.uint64), *head.view(np.uint64).T])
     seen: set[tuple[int, bytes]] = set()
     found = []
-    for row in np.flatnonzero(counts[inverse] > 1):
+    for row in alike(hashes):
         start = table.starts[row]
         key = int(table.file[row]), table.values[start : start + table.lengths[row]].tobytes()
         if key in seen:

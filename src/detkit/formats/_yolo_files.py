@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from detkit.files import open_regular
-from detkit.findings import Finding
+from detkit.findings import Finding, RoughFinding
 from detkit.formats._base import ReadOptions
 from detkit.formats._data_yaml import resolve
 from detkit.formats._images import SUFFIXES, ImageFinder, image_files
@@ -183,7 +183,7 @@ def _report_orphans(layout: Layout, items: dict[str, _Item], listing: Listing) -
     missing = [item for item in items.values() if not item.on_disk]
     if missing and len(missing) < len(items):
         text = f"images listed but not found: {examples([item.name for item in missing])}"
-        listing.findings.append(Finding("DK401", text, count=len(missing)))
+        listing.findings.append(RoughFinding("DK401", text, count=len(missing)))
 
 
 def _label_folder(entry: Entry) -> str:
@@ -233,9 +233,8 @@ def _from_labels(layout: Layout, options: ReadOptions, listing: Listing) -> dict
             item = _Item(file, name or f"{stem}.jpg", False, {entry.split: None} if entry.split else {}, file)
             items.setdefault(file, item).splits.update(item.splits)
     if items and options.images_dir is None:
-        listing.findings.append(
-            Finding("DK401", "no image files: one image is assumed for each label file", count=len(items))
-        )
+        text = "no image files: one image is assumed for each label file"
+        listing.findings.append(RoughFinding("DK401", text, count=len(items)))
         if assumed:
             text = "image names are not stated: taken as the label's name with `.jpg`"
             listing.findings.append(Finding("DK107", text, count=assumed))
@@ -274,7 +273,7 @@ def _find_elsewhere(items: dict[str, _Item], layout: Layout, options: ReadOption
     listing.findings += finder.finding()
     if missing:
         text = f"images not found in `{options.images_dir}`: {examples(missing)}"
-        listing.findings.append(Finding("DK401", text, count=len(missing)))
+        listing.findings.append(RoughFinding("DK401", text, count=len(missing)))
     if from_labels and not layout.splits:
         for name, path in image_files(options.images_dir):
             if path not in taken:

@@ -13,6 +13,7 @@ from detkit.files import write_small
 from detkit.findings import Loss
 from detkit.formats._base import WriteOptions
 from detkit.formats._images import place
+from detkit.formats._loss import absent_files
 from detkit.formats._sidecar import write_images_table, write_manifest
 from detkit.formats._text_oriented import quadrangle_rows
 from detkit.formats._yolo_lines import group, known_sizes, lines_of, number_lines, shares
@@ -150,12 +151,8 @@ def _place_images(dataset: Dataset, target: Path, places: Places, options: Write
     mode = options.place_images or "link"
     if mode == "leave":
         return []
-    missing = place(dataset.images, ((i, target / file) for i, file in enumerate(places.images)), mode)
-    if not missing or missing == len(dataset.images):
-        # A dataset that never had its images loses none; the images table stands in for them.
-        return []
-    absent = np.flatnonzero([path is None for path in dataset.images.paths])
-    return [Loss("image files", "not found, only listed", missing, first_names(dataset.images, absent))]
+    place(dataset.images, ((i, target / file) for i, file in enumerate(places.images)), mode)
+    return absent_files(dataset, ())
 
 
 def _write_texts(target: Path, names: Sequence[str], texts: Sequence[str]) -> None:

@@ -17,13 +17,14 @@ from detkit import files
 from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss
 from detkit.formats._base import FEATURES, Capabilities, Kind, Probe, ReadOptions, WriteOptions
+from detkit.formats._class_ids import class_ids
 from detkit.formats._coco_files import UNASSIGNED, SplitFile, dataset_files, fits_file, looks_like_dataset
 from detkit.formats._coco_join import join, single
 from detkit.formats._coco_names import COCO91_IDS, COCO_NAMES
 from detkit.formats._coco_results import read_results
 from detkit.formats._coco_truth import read_part
 from detkit.formats._coco_write import detection_records, write_list, write_object
-from detkit.formats._images import is_inside, place
+from detkit.formats._images import is_inside, place_and_tell
 from detkit.formats._json_bytes import head_of, plain_name
 from detkit.formats._json_file import as_count
 from detkit.formats._json_outline import outline
@@ -219,7 +220,7 @@ def write(dataset: Dataset, target: str | Path, options: WriteOptions) -> list[L
     """
     _check_units(dataset.units)
     target = Path(target)
-    ids, losses = _category_ids(dataset.categories, options)
+    ids, losses = class_ids(dataset.categories, options)
     everything = np.arange(len(dataset.images))
     mode = options.place_images or "leave"
     # The target may be a temporary path: the final name says whether it is a file.
@@ -264,10 +265,8 @@ def _place_images(images: Images, splits: dict[str, Any], target: Path, mode: st
             name = images.file_names[i].replace("\\", "/")
             if not is_inside(name) or targets.setdefault(folder / name, i) != i:
                 refused.append(images.file_names[i] or str(images.ids[i]))
-    missing = place(images, [(i, to) for to, i in targets.items()], mode)
-    losses = []
-    if missing:
-        losses.append(Loss("image files", "not found, not placed", missing))
+    pairs = [(i, to) for to, i in targets.items()]
+    losses = place_and_tell(images, pairs, mode, "not found, not placed", also_all=True)
     if refused:
         what = "not placed (no name, a name that leaves the folder, or one used twice)"
         losses.append(Loss("image files", what, len(refused), tuple(refused[:3])))
@@ -291,7 +290,7 @@ def write_detections(detections: Detections, target: str | Path, options: WriteO
     """
     _check_units(detections.units)
     image_ids, losses = _image_ids(detections.images)
-    category_ids, more = _category_ids(detections.categories, options)
+    category_ids, more = class_ids(detections.categories, options)
     if options.shapes == "box" and not detections.has_boxes and detections.keypoints is None:
         from dataclasses import replace
 
@@ -311,23 +310,6 @@ def _image_ids(images: Images) -> tuple[list[Any], list[Loss]]:
         return numbers, [Loss("image ids", "taken from numeric file names", len(stems), tuple(stems[:3]))]
     names = stems if len(set(stems)) == len(stems) else list(images.file_names)
     return names, [Loss("image ids", "written as file names", len(names), tuple(names[:3]))]
-
-
-def _category_ids(categories: Categories, options: WriteOptions) -> tuple[list[Any], list[Loss]]:
-    own: list[Any] = categories.ids.tolist()
-    if options.category_ids == "keep":
-        return own, []
-    if options.category_ids == "dense":
-        new = list(range(1, len(own) + 1))
-    else:
-        known = dict(zip(COCO_NAMES, COCO91_IDS, strict=True))
-        strange = [name for name in categories.names if name not in known]
-        if strange or len(set(categories.names)) < len(own):
-            found = f"`{strange[0]}` is none of COCO's 80 class names" if strange else "a class name is there twice"
-            raise UsageError(f"category ids coco91: {found}", hint="use `keep` or `dense`, or rename the classes first")
-        new = [known[name] for name in categories.names]
-    changed = [f"{old} -> {now}" for old, now in zip(own, new, strict=True) if old != now]
-    return new, [Loss("category ids", "renumbered", len(changed), tuple(changed[:3]))] if changed else []
 
 
 def _check_units(units: str) -> None:

@@ -17,12 +17,12 @@ from detkit import files
 from detkit.errors import MissingExtraError
 from detkit.findings import Loss
 from detkit.formats._base import Capabilities, Kind, Probe, ReadOptions, WriteOptions
+from detkit.formats._class_ids import class_ids
 from detkit.formats._parquet_columns import columns_of
 from detkit.formats._parquet_files import SUFFIX, is_parquet, open_file, part_files, pyarrow
 from detkit.formats._parquet_header import KEY, SCHEMA, Header
 from detkit.formats._parquet_read import read_files
 from detkit.formats._parquet_write import ROWS, Extras, cut, extras_of, write_file, write_shards
-from detkit.formats.coco import _category_ids
 from detkit.tables import Categories, Detections, Images, id_array
 
 __all__ = ["CAPABILITIES", "detect", "read_detections", "require", "stream_detections", "write_detections"]
@@ -117,7 +117,7 @@ def write_detections(detections: Detections, target: Path, options: WriteOptions
     """
     if options.shapes != "keep":
         detections = replace(detections, shapes=None)
-    ids, losses = _category_ids(detections.categories, options)
+    ids, losses = class_ids(detections.categories, options)
     categories = replace(
         detections.categories, ids=id_array(ids), has_own_ids=detections.categories.has_own_ids or bool(losses)
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.columns import ratio
 from detkit.tables import Dataset
 
 __all__ = ["Balance", "balance_of"]
@@ -44,9 +45,9 @@ class Balance:
         """`splits` and `classes` of the report: plain values."""
         totals = self.boxes.sum(axis=0)
         distance, gap = _distance(self.boxes), _gap(self.boxes, self.shares)
-        in_split = _ratio(self.boxes, self.boxes.sum(axis=1, keepdims=True))
-        of_class = _ratio(self.boxes, totals[None])
-        whole = _ratio(totals, totals.sum())
+        in_split = ratio(self.boxes, self.boxes.sum(axis=1, keepdims=True))
+        of_class = ratio(self.boxes, totals[None])
+        whole = ratio(totals, totals.sum())
         all_images = max(int(self.images.sum()), 1)
         return {
             "splits": [
@@ -133,22 +134,14 @@ def _boxes(dataset: Dataset, found: NDArray[np.int64], splits: int) -> NDArray[n
 
 def _distance(boxes: NDArray[np.int64]) -> NDArray[np.float64]:
     totals = boxes.sum(axis=0)
-    whole = _ratio(totals, totals.sum())
-    parts = _ratio(boxes, boxes.sum(axis=1, keepdims=True))
+    whole = ratio(totals, totals.sum())
+    parts = ratio(boxes, boxes.sum(axis=1, keepdims=True))
     return np.abs(parts - whole).sum(axis=1) / 2  # type: ignore[no-any-return]
 
 
 def _gap(boxes: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    found = np.abs(_ratio(boxes, boxes.sum(axis=0, keepdims=True)) - shares[:, None])
+    found = np.abs(ratio(boxes, boxes.sum(axis=0, keepdims=True)) - shares[:, None])
     return found.max(axis=0, initial=0.0)  # type: ignore[no-any-return]
-
-
-def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:
-    """Quotients, NaN where the whole is zero."""
-    whole = np.asarray(whole, np.float64)
-    out = np.full(np.broadcast(part, whole).shape, np.nan)
-    np.divide(part, whole, out=out, where=whole > 0)
-    return out
 
 
 def _value(number: Any) -> float | None:

@@ -12,7 +12,7 @@ from detkit.errors import UsageError
 from detkit.tables import Categories
 from detkit.wording import examples
 
-__all__ = ["find_names", "take_categories"]
+__all__ = ["find_names"]
 
 
 def find_names(wanted: Iterable[str], categories: Categories, flag: str) -> NDArray[np.int64]:
@@ -35,43 +35,11 @@ def find_names(wanted: Iterable[str], categories: Categories, flag: str) -> NDAr
     UsageError
         No class has that name or id.
     """
-    by_name: dict[str, list[int]] = {}
-    for position, name in enumerate(categories.names):
-        by_name.setdefault(name, []).append(position)
-    by_id = {str(identifier): [position] for position, identifier in enumerate(categories.ids.tolist())}
-    found: dict[int, None] = {}
-    lacking = []
-    for want in wanted:
-        positions = by_name.get(want) or by_id.get(want)
-        if positions is None:
-            lacking.append(want)
-        found |= dict.fromkeys(positions or ())
+    places, wanted = categories.places(), list(wanted)
+    lacking = [want for want in wanted if want not in places]
     if lacking:
         raise _unknown(lacking, categories, flag)
-    return np.array(list(found), np.int64)
-
-
-def take_categories(old: Categories, index: NDArray[np.int64]) -> Categories:
-    """The classes at these positions, in this order; numbers that reading gave are given anew.
-
-    Parameters
-    ----------
-    old : Categories
-    index : (M,) int64
-
-    Returns
-    -------
-    Categories
-    """
-    positions = index.tolist()
-    return Categories(
-        old.ids[index] if old.has_own_ids else np.arange(1, len(index) + 1),
-        tuple(old.names[k] for k in positions),
-        tuple(old.supercategories[k] for k in positions),
-        old.has_own_ids,
-        old.has_names,
-        {n: old.extra[k] for n, k in enumerate(positions) if k in old.extra},
-    )
+    return np.array(list(dict.fromkeys(k for want in wanted for k in places[want])), np.int64)
 
 
 def _unknown(lacking: list[str], categories: Categories, flag: str) -> UsageError:

@@ -15,7 +15,7 @@ from detkit.tables import Dataset, freeze
 from detkit.transforms._change import Change, loss_of_images, loss_of_rows
 from detkit.transforms._class_lists import renumbered
 from detkit.transforms._expression import condition
-from detkit.transforms._names import find_names, take_categories
+from detkit.transforms._names import find_names
 from detkit.wording import plural
 
 __all__ = ["filter_dataset"]
@@ -87,7 +87,7 @@ def _keep_classes(dataset: Dataset, wanted: Sequence[str]) -> tuple[Dataset, lis
     losses = [Loss("classes", "dropped", len(gone), tuple(gone[:3]))] if gone else []
     losses += loss_of_rows(dataset, np.flatnonzero(rows < 0), "boxes of dropped classes", "dropped")
     dataset = dataset.take_rows(np.flatnonzero(rows >= 0))
-    categories = take_categories(old, kept)
+    categories = old.take(kept, renumber=True)
     new_ids = dict(zip(old.ids[kept].tolist(), categories.ids.tolist(), strict=True))
     images = replace(dataset.images, extra=renumbered(dataset.images, new_ids))
     annotations = replace(dataset.annotations, category_index=freeze(to[dataset.annotations.category_index]))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit import boxes
+from detkit.columns import repeats
 from detkit.errors import InputError, UsageError
 from detkit.evaluation.images import image_label
 from detkit.findings import Finding, Loss
@@ -258,8 +259,5 @@ def _moved_to_first(dataset: Dataset, first: Mapping[int, int]) -> tuple[Dataset
     image = to[rows.image_index][order]
     was_moved = (to != np.arange(len(to)))[rows.image_index][order]
     moved = replace(rows.take(order), image_index=freeze(image))
-    keys = np.column_stack([moved.image_index, moved.category_index, moved.xywh])
-    _, firsts = np.unique(keys, axis=0, return_index=True)
-    repeated = np.ones(len(moved), np.bool_)
-    repeated[firsts] = False
+    repeated = repeats(moved.image_index, moved.category_index, moved.xywh)
     return replace(dataset, annotations=moved), repeated & was_moved

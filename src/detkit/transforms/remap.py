@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detkit import detectors
+from detkit.columns import repeats
 from detkit.errors import UsageError
 from detkit.findings import Finding, Loss
 from detkit.tables import Categories, Dataset, freeze, id_array
 from detkit.transforms._change import Change, loss_of_rows
 from detkit.transforms._class_lists import renumbered
-from detkit.transforms._names import find_names, take_categories
+from detkit.transforms._names import find_names
 from detkit.wording import examples, plural
 
 __all__ = ["Case", "Coco", "remap"]
@@ -125,7 +126,7 @@ def _places(old: Categories, target: Sequence[str | None]) -> tuple[list[int], N
 
 
 def _categories(old: Categories, place: Sequence[int], target: Sequence[str | None]) -> Categories:
-    found = take_categories(old, np.array(place, np.int64))
+    found = old.take(place, renumber=True)
     named = old.has_names or any(target[k] != old.names[k] for k in place)
     return replace(found, names=tuple(str(target[k]) for k in place), has_names=named)
 
@@ -147,7 +148,7 @@ def _turned(categories: Categories, to: NDArray[np.int64], turn: Sequence[int]) 
     new_place = np.empty(len(turn) + 1, np.int64)
     new_place[list(turn)] = np.arange(len(turn))
     new_place[-1] = -1
-    return take_categories(categories, np.array(turn, np.int64)), new_place[to]
+    return categories.take(turn, renumber=True), new_place[to]
 
 
 def _coco_ids(categories: Categories, coco: Coco) -> NDArray[Any]:
@@ -209,8 +210,7 @@ def _noticed(dataset: Dataset, joined: Sequence[str], old: Categories, to: NDArr
         return []
     findings = []
     rows = dataset.annotations
-    keys = np.column_stack([rows.image_index, rows.category_index, rows.xywh])
-    doubled = len(keys) - len(np.unique(keys, axis=0))
+    doubled = int(repeats(rows.image_index, rows.category_index, rows.xywh).sum())
     if doubled:
         findings.append(Finding("DK501", f"{plural(doubled, 'box', 'boxes')} of joined classes twice", count=doubled))
     for k, name in enumerate(dataset.categories.names):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from anchor_cases import dataset
-from detkit.anchors.network import Resize, frames_of, network_boxes
+from detkit.anchors.network import network_boxes
+from detkit.boxes import Resize, frames_of
 from detkit.detectors import Preparation
 from detkit.detectors._prepare import frame_of
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import detkit
-from detkit import checks
+from detkit import checks, files
 from detkit.api import undoing
 from detkit.api.checking import CheckSettings, mend, mend_in_place, undo
 from detkit.errors import InputError, OutputError, UsageError
@@ -204,16 +204,16 @@ def test_the_end_in_the_middle_loses_nothing(
 ) -> None:
     """A full disk puts everything back; a process that ends leaves files that are old or new, and the bundle."""
     source = yolo_set(tmp_path / "set", **{s: f"0 0.95 0.{n} 0.3 0.2\n" for n, s in enumerate("abc", 3)})
-    old, plain, count = contents(tmp_path / "set"), undoing._replace, [0]
+    old, plain, count = contents(tmp_path / "set"), files.replace_content, [0]
 
-    def ends(path: Path, content: bytes) -> None:
+    def ends(path: str | Path, content: bytes) -> None:
         count[0] += 1
         if count[0] == after + 1:
             raise stop
         plain(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(undoing, "_replace", ends)
+        patched.setattr(files, "replace_content", ends)
         with pytest.raises(OutputError if isinstance(stop, OSError) else KeyboardInterrupt):
             mend_in_place(source, QUIET)
     if isinstance(stop, OSError):

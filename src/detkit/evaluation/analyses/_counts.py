@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.columns import ratio
 from detkit.evaluation.engine import Scored
 from detkit.evaluation.result import Evaluation
 from detkit.kernels.match import FALSE, TRUE
@@ -27,7 +28,6 @@ __all__ = [
     "plain",
     "point",
     "pooled_counts",
-    "ratio",
 ]
 
 Array = NDArray[np.float64]
@@ -93,23 +93,6 @@ class Point:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return dict(vars(self))
-
-
-def ratio(part: Any, whole: Any) -> Array:
-    """Quotient of counts as float64, NaN where the whole is 0.
-
-    Parameters
-    ----------
-    part, whole : array-like
-
-    Returns
-    -------
-    float64 array
-    """
-    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
-    quotient = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=quotient, where=whole != 0)
-    return quotient
 
 
 def f_beta(tp: Any, fp: Any, truths: int, beta: float) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.columns import ratio
 from detkit.evaluation.analyses._base import Settings, reference
 from detkit.evaluation.analyses._counts import (
     Counts,
@@ -17,7 +18,6 @@ from detkit.evaluation.analyses._counts import (
     plain,
     point,
     pooled_counts,
-    ratio,
 )
 from detkit.evaluation.analyses.thresholds import operating_point
 from detkit.evaluation.cells import class_names

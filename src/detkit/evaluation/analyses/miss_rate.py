@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.columns import ratio
 from detkit.evaluation.analyses._base import Settings, reference
-from detkit.evaluation.analyses._counts import Counts, class_counts, plain, pooled_counts, ratio
+from detkit.evaluation.analyses._counts import Counts, class_counts, plain, pooled_counts
 from detkit.evaluation.analyses.thresholds import operating_point
 from detkit.evaluation.cells import class_names
 from detkit.evaluation.result import Evaluation

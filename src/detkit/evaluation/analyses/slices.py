@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from detkit.columns import ratio
 from detkit.evaluation.analyses._base import Settings, reference
-from detkit.evaluation.analyses._counts import f_beta, plain, ratio
+from detkit.evaluation.analyses._counts import f_beta, plain
 from detkit.evaluation.analyses._crossing import boxes_at
 from detkit.evaluation.analyses._slice_kinds import (
     CROWDED,

@@ -7,7 +7,7 @@ stable sort, so rows of one image keep their file order and `offsets` cut the ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from detkit.findings import Finding
 from detkit.ragged import EMPTY, Ragged, Shapes, freeze, id_array, is_rising, offsets_of
+from detkit.tables._lists import Categories, Images, take_extra
 
 __all__ = ["Annotations", "Categories", "Dataset", "Detections", "Images", "Ragged", "Shapes", "Source", "freeze",
            "id_array"]  # fmt: skip
@@ -31,96 +32,6 @@ class Source:
     path: str
     format: str
     sha256: str
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """The images of a table.
-
-    Parameters
-    ----------
-    ids : (I,) int64 or object
-        Unique; int or str.
-    file_names : tuple of str
-        Relative to the image folder, with sub-folders, `/` between; empty where unknown.
-    sizes : (I, 2) float64
-        Width and height in pixels as displayed; NaN where unknown.
-    paths : tuple of (str or None)
-        The image file on this machine where one was found.
-    has_own_ids : bool
-        False when the format has no image ids and they were numbered from 1 while reading: predictions are then
-        matched by file name first.
-    extra : mapping of int to dict
-        Position -> fields of the source that have no column (licence, date, depth).
-    """
-
-    ids: NDArray[Any]
-    file_names: tuple[str, ...]
-    sizes: NDArray[np.float64]
-    paths: tuple[str | None, ...] = ()
-    has_own_ids: bool = True
-    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", freeze(self.ids))
-        object.__setattr__(self, "sizes", freeze(np.reshape(self.sizes, (-1, 2)), np.float64))
-        if not self.paths:
-            object.__setattr__(self, "paths", (None,) * len(self.ids))
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def take(self, index: NDArray[np.int64]) -> Images:
-        """The images at these positions, in this order."""
-        positions = [int(i) for i in index]
-        return Images(
-            self.ids[index],
-            tuple(self.file_names[i] for i in positions),
-            self.sizes[index],
-            tuple(self.paths[i] for i in positions),
-            self.has_own_ids,
-            {n: self.extra[i] for n, i in enumerate(positions) if i in self.extra},
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Categories:
-    """The classes of a table, in the source's order.
-
-    Parameters
-    ----------
-    ids : (K,) int64 or object
-        Unique.
-    names : tuple of str
-    supercategories : tuple of (str or None)
-    has_own_ids : bool
-        False when the format has no class ids and they were numbered from 1.
-    has_names : bool
-        False when the source has only numbers and `names` are these numbers as text.
-    extra : mapping of int to dict
-        Position -> fields without a column (keypoint names, skeleton, colour).
-    """
-
-    ids: NDArray[Any]
-    names: tuple[str, ...]
-    supercategories: tuple[str | None, ...] = ()
-    has_own_ids: bool = True
-    has_names: bool = True
-    extra: Mapping[int, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ids", freeze(self.ids))
-        if not self.supercategories:
-            object.__setattr__(self, "supercategories", (None,) * len(self.ids))
-
-    @classmethod
-    def from_names(cls, names: Sequence[str], *, has_names: bool = True) -> Categories:
-        """Classes numbered from 1 in the order given."""
-        ids = np.arange(1, len(names) + 1, dtype=np.int64)
-        return cls(ids, tuple(names), has_own_ids=False, has_names=has_names)
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +89,6 @@ class Annotations:
     def take(self, index: NDArray[np.int64]) -> Annotations:
         """The rows at these positions, in this order (the caller keeps them sorted by image)."""
         index = np.asarray(index, dtype=np.int64)
-        extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else EMPTY
         return Annotations(
             **{name: freeze(getattr(self, name).take(index, axis=0)) for name in _ROW_COLUMNS},
             shapes=None if self.shapes is None else self.shapes.take(index),
@@ -186,7 +96,7 @@ class Annotations:
             num_keypoints=None if self.num_keypoints is None else freeze(self.num_keypoints[index]),
             is_oriented=None if self.is_oriented is None else freeze(self.is_oriented[index]),
             attributes={k: freeze(v[index]) for k, v in self.attributes.items()},
-            extra=extra,
+            extra=take_extra(self.extra, index),
         )
 
     def frozen(self) -> Annotations:
@@ -388,12 +298,11 @@ class Detections:
         """The rows at these positions, in this order (the caller keeps them sorted by image)."""
         index = np.asarray(index)
         index = np.flatnonzero(index) if index.dtype == np.bool_ else index.astype(np.int64)
-        extra = {n: self.extra[int(i)] for n, i in enumerate(index) if int(i) in self.extra} if self.extra else EMPTY
         columns: dict[str, Any] = {name: freeze(getattr(self, name).take(index, axis=0)) for name in _DETECTION_COLUMNS}
         return replace(
             self,
             **columns,
             shapes=None if self.shapes is None else self.shapes.take(index),
             keypoints=None if self.keypoints is None else self.keypoints.take(index),
-            extra=extra,
+            extra=take_extra(self.extra, index),
         )
