@@ -1,4 +1,4 @@
-"""Part files of `detkit.partial/1`: uncompressed .npz, of which folding reads one class at a time."""
+"""Part files of `detkit.partial/2`: uncompressed .npz, of which folding reads one class at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from detkit.evaluation.partial import Part
 
 __all__ = ["SCHEMA", "Slices", "read_part", "write_part"]
 
-SCHEMA = "detkit.partial/1"
+SCHEMA = "detkit.partial/2"
 _META = "meta"
 _NO_PART = f"no part of an evaluation, expected an .npz of {SCHEMA}"
 _HINT = "parts are written by `detkit eval --shard i/n -o PART.npz`"

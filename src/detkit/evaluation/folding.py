@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from detkit.errors import CannotJudgeError, InputError
 from detkit.evaluation.cells import Layout
 from detkit.evaluation.classes import match_classes
+from detkit.evaluation.encounters import Encounters, encounter_findings
 from detkit.evaluation.engine import Scored
 from detkit.evaluation.images import match_images, unknown_images, unpredicted_images
 from detkit.evaluation.misread import RowCounts, findings_of
@@ -33,7 +34,7 @@ from detkit.evaluation.result import (
     metric_value,
     summarize_classes,
 )
-from detkit.evaluation.shift import at_reference, mismatch_findings, mismatch_of, suspicious_ap
+from detkit.evaluation.shift import at_reference, looks_wrong, mismatch_findings, mismatch_of, suspicious_ap
 from detkit.findings import Finding
 from detkit.kernels.falling import falling_order
 from detkit.tables import Annotations, Categories, Dataset, Detections, Images, id_array
@@ -149,7 +150,7 @@ def fold(
         truth_source=truth.source,
         detections_source=predicted.like.source,
     )
-    found += _misread(parts, result, predicted)
+    found += _misread(parts, result, predicted) or _encounters(parts, result)
     found += unpredicted_images(truth.images, reached)
     return replace(result, findings=tuple(found))
 
@@ -300,6 +301,13 @@ def _misread(parts: Sequence[Part], result: Evaluation, predicted: Predicted) ->
         ((what, _ap(parts, n, protocol, result)) for n, what in enumerate(parts[0].meta["looks"][1:], 1)),
     )
     return mismatch_findings(mismatch, by_id=predicted.categories.has_own_ids)
+
+
+def _encounters(parts: Sequence[Part], result: Evaluation) -> list[Finding]:
+    if not looks_wrong(result):
+        return []
+    met = Encounters.joined([Encounters(**part.meta["encounters"]) for part in parts])
+    return encounter_findings(met, result.truth, class_wise=result.protocol.class_wise)
 
 
 def _ap(parts: Sequence[Part], look: int, protocol: Protocol, result: Evaluation) -> float | None:

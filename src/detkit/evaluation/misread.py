@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detkit.columns import alike, repeats, row_hashes
 from detkit.findings import Finding
 from detkit.tables import Dataset, Detections
 
@@ -27,10 +28,10 @@ _LARGEST_SHARE = 1.5
 _SMALL_IMAGE = 16.0
 #: Share of the rows that make sense as shares or corners, and of those that leave their image when read as sizes.
 _MAKE_SENSE, _OVERFLOW = 0.999, 0.2
+#: Images whose best rows are laid on the truth, and how many more of them have to meet it as corners.
+_MET, _MORE = 512, 1.5
 #: Share of rows that repeat another one, and images that are looked at first.
 _REPEATED, _SAMPLE = 0.4, 64
-#: Mixes the bits of a row to one number.
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class RowCounts:
     ordered, inside, outside : int
         Rows whose width and height are no smaller than x and y; that are inside their image as corners besides; that
         leave it as they are read.
+    met, met_as_corners : int
+        The best rows of some images that lie on a truth, as they are read and read as corners.
     sampled, sampled_copies : int
         Rows of some images of the truth, and how many of them repeat another one.
     copies : int
@@ -68,6 +71,8 @@ class RowCounts:
     ordered: int = 0
     inside: int = 0
     outside: int = 0
+    met: int = 0
+    met_as_corners: int = 0
     sampled: int = 0
     sampled_copies: int = 0
     copies: int = 0
@@ -78,7 +83,8 @@ class RowCounts:
         own = [part for part in parts if part.rows]
         if not own:
             return cls()
-        added = ["rows", "within", "ordered", "inside", "outside", "sampled", "sampled_copies", "copies"]
+        added = ["rows", "within", "ordered", "inside", "outside", "met", "met_as_corners"]
+        added += ["sampled", "sampled_copies", "copies"]
         is_unsized = any(part.is_unsized for part in own)
         return cls(
             is_pixels=own[0].is_pixels,
@@ -146,6 +152,33 @@ class _Rows:
         return int(np.count_nonzero((right > limits[:, 0]) | (bottom > limits[:, 1])))
 
     @cached_property
+    def _meetings(self) -> tuple[int, int]:
+        from detkit.evaluation.encounters import LEAST_IOU, best_rows, spread
+        from detkit.kernels.cross import near_pairs
+
+        table = self.truth.annotations
+        held = np.diff(self.truth.offsets)
+        chosen = np.flatnonzero(held)
+        chosen = chosen[spread(len(chosen), _MET)]
+        most = np.zeros_like(held)
+        most[chosen] = held[chosen]
+        starts, rows = best_rows(self.detections, most)
+        read = self.detections.xywh[rows]
+        with np.errstate(all="ignore"):  # what is no number meets nothing
+            corners = np.hstack([read[:, :2], read[:, 2:] - read[:, :2]])
+        met = (near_pairs(boxes, table.xywh, starts, self.truth.offsets, LEAST_IOU)[0] for boxes in (read, corners))
+        as_read, as_corners = (len(np.unique(found)) for found in met)
+        return as_read, as_corners
+
+    @property
+    def met(self) -> int:
+        return self._meetings[0]
+
+    @property
+    def met_as_corners(self) -> int:
+        return self._meetings[1]
+
+    @cached_property
     def _sample(self) -> NDArray[np.int64]:
         """Rows of images that are spread over the truth: the same images in every shard."""
         images = dict.fromkeys(np.linspace(0, len(self.truth.images) - 1, _SAMPLE).astype(np.int64).tolist())
@@ -187,8 +220,8 @@ def row_counts(truth: Dataset, detections: Detections) -> RowCounts:
     rows = _Rows(truth, detections)
     if not rows.rows:
         return RowCounts()
-    boxes = ["largest", "within", "is_unsized", "reach", "ordered", "inside", "outside"] if rows.is_pixels else []
-    names = ["rows", "is_pixels", *boxes, "sampled", "sampled_copies", "copies"]
+    boxes = ["largest", "within", "is_unsized", "reach", "ordered", "inside", "outside", "met", "met_as_corners"]
+    names = ["rows", "is_pixels", *(boxes if rows.is_pixels else []), "sampled", "sampled_copies", "copies"]
     return RowCounts(**{name: getattr(rows, name) for name in names})
 
 
@@ -213,14 +246,22 @@ def _shares(rows: RowCounts | _Rows) -> list[Finding]:
 
 
 def _corners(rows: RowCounts | _Rows) -> list[Finding]:
-    """Width and height are larger than x and y in all rows, and inside the image that x + width leaves."""
-    if rows.ordered < _MAKE_SENSE * rows.rows or rows.inside < _MAKE_SENSE * rows.rows:
+    """Width and height are no smaller than x and y in all rows, and as corners the rows make more sense.
+
+    They lie on more truths then. Where hardly any does either way, they are inside the image that x + width leaves.
+    """
+    if rows.ordered < _MAKE_SENSE * rows.rows:
         return []
-    if rows.outside < _OVERFLOW * rows.rows:
+    if max(rows.met, rows.met_as_corners) >= _FEWEST:
+        if rows.met_as_corners < _MORE * rows.met:
+            return []
+        said = f"{rows.met} of the best predictions lie on a truth, and {rows.met_as_corners} would"
+    elif rows.inside < _MAKE_SENSE * rows.rows or rows.outside < _OVERFLOW * rows.rows:
         return []
+    else:
+        said = f"{rows.outside} of {rows.rows} predictions leave their image, and next to none would"
     message = (
-        f"{rows.outside} of {rows.rows} predictions leave their image, and next to none would as left, "
-        "top, right, bottom: they look like xyxy; they were scored as x, y, width, height: "
+        f"{said} as left, top, right, bottom: they look like xyxy; they were scored as x, y, width, height: "
         "write `[x1, y1, x2 - x1, y2 - y1]`"
     )
     return [Finding("DK711", message, count=rows.rows)]
@@ -249,16 +290,8 @@ def _copies(detections: Detections, rows: NDArray[np.int64] | None = None) -> in
             yield detections.xywh[chosen, n] + 0.0
 
     chosen: NDArray[np.int64] | slice = slice(None) if rows is None else rows
-    mixed = np.zeros(len(detections) if rows is None else len(rows), np.uint64)
-    for column in columns(chosen):
-        mixed = (mixed ^ column.view(np.uint64)) * _ODD
-        mixed ^= mixed >> np.uint64(29)
-    ordered = np.sort(mixed)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(repeated):
+    # Few numbers meet by chance: only rows that share theirs are compared.
+    same = alike(row_hashes(column.view(np.uint64) for column in columns(chosen)))
+    if not len(same):
         return 0
-    # Few numbers meet by chance: only rows that share theirs are compared as bytes.
-    alike = np.flatnonzero(np.isin(mixed, repeated))
-    values = np.column_stack(list(columns(alike if rows is None else rows[alike])))
-    keys = np.ascontiguousarray(values).view(np.dtype((np.void, values.itemsize * values.shape[1])))
-    return len(alike) - len(np.unique(keys))
+    return int(np.count_nonzero(repeats(*columns(same if rows is None else rows[same]))))

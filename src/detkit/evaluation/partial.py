@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from detkit.evaluation.cells import class_names, order_of_ids
 from detkit.evaluation.dropped import dropped_findings
+from detkit.evaluation.encounters import encounters_of
 from detkit.evaluation.engine import Scored, score
 from detkit.evaluation.federated import unused_labels
 from detkit.evaluation.images import match_by_id, match_images
@@ -279,6 +280,7 @@ def score_part(judged: Judged, own: Own, *, jobs: int | None = None, looks: bool
         "without_corners": sum(finding.count for finding in lacking),
         "by_number": own.by_number,
         "row_counts": asdict(row_counts(judged.given, detections)),
+        "encounters": asdict(encounters_of(judged.truth, detections, class_wise=protocol.class_wise)),
     }
     counts = dict(own.counts)
     if protocol.score_threshold is not None:

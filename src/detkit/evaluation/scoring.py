@@ -25,7 +25,8 @@ from detkit.evaluation.result import (
     metric_value,
     summarize_classes,
 )
-from detkit.evaluation.shift import class_mismatch, mismatch_findings
+from detkit.evaluation.shift import class_mismatch, looks_wrong, mismatch_findings
+from detkit.findings import Finding
 
 __all__ = ["evaluate"]
 
@@ -90,7 +91,14 @@ def evaluate(
         truth_source=truth.source,
         detections_source=detections.source,
     )
+    mismatch: list[Finding] = []
     if aligned.classes_by != "name":
-        findings += mismatch_findings(class_mismatch(result), by_id=aligned.classes_by == "id")
+        mismatch = mismatch_findings(class_mismatch(result), by_id=aligned.classes_by == "id")
+    if not mismatch and looks_wrong(result):
+        from detkit.evaluation.encounters import encounter_findings, encounters_of
+
+        met = encounters_of(truth, aligned.detections, class_wise=protocol.class_wise)
+        mismatch = encounter_findings(met, truth, class_wise=protocol.class_wise)
+    findings += mismatch
     findings += unpredicted_images(truth.images, aligned.predicted)
     return replace(result, findings=tuple(findings))

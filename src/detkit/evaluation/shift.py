@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from detkit.errors import CannotJudgeError
 from detkit.evaluation.engine import score
 from detkit.evaluation.protocols import Metric, Protocol
-from detkit.evaluation.result import Evaluation, metric_value
+from detkit.evaluation.result import Evaluation, metric_value, place_of
 from detkit.findings import Finding
 from detkit.tables import Dataset, Detections, freeze
 
@@ -19,6 +19,7 @@ __all__ = [
     "ClassMismatch",
     "at_reference",
     "class_mismatch",
+    "looks_wrong",
     "may_be_shifted",
     "mismatch_findings",
     "mismatch_of",
@@ -29,6 +30,8 @@ __all__ = [
 #: Class numbers are looked at where AP is below the first; an AP this many times as high counts as better, from the
 #: last on.
 _SUSPICIOUS, _FACTOR, _LEAST = 0.3, 2.0, 0.05
+#: A class this far down, with that many truths, is not found at all; so many of them call for a look.
+_NOT_FOUND, _TRUTHS, _LOST = 0.05, 10, 2
 
 
 @dataclass(frozen=True)
@@ -206,3 +209,28 @@ def moved_classes(truth: Dataset, detections: Detections) -> Iterator[tuple[str,
         moved = table[detections.category_index]
         kept = detections.take(moved >= 0)
         yield what, replace(kept, category_index=freeze(moved[moved >= 0], np.int64))
+
+
+def looks_wrong(result: Evaluation) -> bool:
+    """Whether names and numbers are to be looked at: AP below 0.3, or classes of ten truths and more without a match.
+
+    Parameters
+    ----------
+    result : Evaluation
+
+    Returns
+    -------
+    bool
+    """
+    if suspicious_ap(result) is not None:
+        return True
+    protocol, scored = result.protocol, result.scored
+    at = protocol.iou_thresholds[protocol.reference_threshold]
+    place = place_of(Metric("AP", "AP", iou=at), protocol)
+    if place is None or place[2] is None or not protocol.class_wise:
+        return False
+    area, cap, threshold = place
+    # Undefined entries are -1, and a class has none of them or nothing else.
+    ap = scored.precision[threshold, :, :, area, cap].mean(axis=0)
+    missed = (ap >= 0) & (ap < _NOT_FOUND) & (scored.truths[:, area] >= _TRUTHS)
+    return int(np.count_nonzero(missed)) >= _LOST

@@ -68,6 +68,71 @@ def test_corners_are_told_from_sizes():
     assert told(aligned([[x, y, WIDTH - x, HEIGHT - y] for x, y in zip(range(80), range(80), strict=True)])) == []
 
 
+def detected(centres, sides, *, size=(WIDTH, HEIGHT), jitter=0.05, seed=4):
+    """Truth boxes around the centres, five an image, and predictions near them, as corners and as sizes."""
+    rng = np.random.default_rng(seed)
+    boxes = np.hstack([centres - sides / 2, sides])
+    near = boxes + rng.normal(0, jitter, boxes.shape) * np.tile(sides, 2)
+    near[:, :2] = np.maximum(near[:, :2], 0)
+    images = np.arange(len(boxes)) // 5
+    rows = [(int(i), 0, box) for i, box in zip(images, boxes.tolist(), strict=True)]
+    given = truth_of([*rows, (int(images[-1]), 0, [0, 0, 1, 1])], size=size)
+    found = []
+    for read in (near, np.hstack([near[:, :2], near[:, :2] + near[:, 2:]])):
+        table = [
+            (1 + int(i), 1, box, 0.9 - n / 1e4) for n, (i, box) in enumerate(zip(images, read.tolist(), strict=True))
+        ]
+        found.append(align(given, detections_of(table, class_ids=[1])))
+    return found
+
+
+def laid_out(kind, count=100, seed=6):
+    """Centres and sides of objects whose corners rarely leave the image when they are read as sizes, or always do."""
+    rng = np.random.default_rng(seed)
+    image = np.array([WIDTH, HEIGHT])
+    if kind == "small, in the middle":
+        return image * (0.35 + 0.14 * rng.random((count, 2))), 10 + 20 * rng.random((count, 2))
+    if kind == "top left":
+        return image * (0.1 + 0.3 * rng.random((count, 2))), 20 + 60 * rng.random((count, 2))
+    if kind == "beyond the image":
+        return image * (0.5 + 0.5 * rng.random((count, 2))), 60 + 100 * rng.random((count, 2))
+    assert kind == "all but the whole image"
+    return image * (0.55 + 0.01 * rng.random((count, 2))), image * (0.97 + 0.01 * rng.random((count, 2)))
+
+
+@pytest.mark.parametrize("kind", ["small, in the middle", "top left", "beyond the image"])
+@pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (np.nan, np.nan)])
+def test_corners_are_told_by_the_truths_that_they_meet(kind, size):
+    sizes, corners = detected(*laid_out(kind), size=size)
+    assert told(sizes) == []
+    assert told(corners) == [("DK711", "warning", 100)]
+    (finding,) = misread_findings(corners.truth, corners.detections)
+    assert finding.message.startswith("0 of the best predictions lie on a truth, and 100 would as left, top, right")
+
+
+def test_objects_that_fill_their_image_are_no_corners():
+    # Width exceeds x in all rows, a fifth and more leave the image, and as corners all are inside.
+    sizes, _ = detected(*laid_out("all but the whole image"), jitter=0.002)
+    xywh = sizes.detections.xywh
+    assert (xywh[:, 2:] >= xywh[:, :2]).all()
+    assert (xywh[:, :2] + xywh[:, 2:] > [WIDTH * 1.02 + 1, HEIGHT * 1.02 + 1]).any(axis=1).mean() > 0.2
+    assert (xywh[:, 2:] < [WIDTH * 1.02, HEIGHT * 1.02]).all()
+    assert told(sizes) == []
+
+
+def test_boxes_without_an_end_are_no_corners():
+    boxes = [[np.inf, 5, np.inf, 5], [0, 0, np.inf, 5], [-1e150, 0, 1e150, 1e150], [5, 5, 9, 9]]
+    assert told(aligned(boxes * 5)) == told(aligned([*boxes, *drawn()])) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_boxes_that_mean_nothing_are_no_corners(seed):
+    rng = np.random.default_rng(seed)
+    low = rng.random((200, 2)) * 100
+    boxes = np.hstack([low, low + rng.random((200, 2)) * 200])
+    assert told(aligned(boxes, truth_box=(400, 300, 30, 30))) == []
+
+
 @pytest.mark.parametrize("copies", [2, 3])
 def test_repeated_rows_are_counted(copies):
     assert told(aligned(drawn(), copies=copies)) == [("DK712", "warning", 80 * (copies - 1))]

@@ -106,7 +106,7 @@ def test_parts_in_any_order(parts: list[Path]) -> None:
 
 def test_a_part_reads_back_and_holds_no_image_twice(parts: list[Path]) -> None:
     held = [read_part(path) for path in parts]
-    assert [part.meta["schema"] for part in held] == ["detkit.partial/1"] * 3
+    assert [part.meta["schema"] for part in held] == ["detkit.partial/2"] * 3
     places = np.concatenate([part.arrays["image_of"][:] for part in held])
     predicted = {row["image_id"] for row in json.loads(PREDICTIONS.read_text(encoding="utf-8"))}
     assert len(set(places.tolist())) == len(places) == len(predicted)
