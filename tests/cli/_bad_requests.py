@@ -73,7 +73,7 @@ RULES = [
 OPTS = [
     Bad("unknown command", "evil truth.json", 2, ("evil", "eval")),
     Bad("unknown option", EVAL + " --protocl coco", 2, ("--protocl", "--protocol")),
-    Bad("missing argument", "eval truth.json", 2, ("predictions",)),
+    Bad("missing argument", "eval truth.json", 2, ("PREDICTIONS", "detkit eval TRUTH PREDICTIONS")),
     Bad("unknown protocol", EVAL + " --protocol cocoo", 2, ("cocoo", "`coco`")),
     Bad("unknown iou type", EVAL + " --iou-type box", 2, ("box", "bbox")),
     Bad("iou type the protocol lacks", EVAL + " --iou-type keypoints --protocol voc2012", 2, ("keypoints",)),
@@ -136,7 +136,7 @@ OPTS = [
     Bad("place images", "convert truth.json out --to yolo --place-images move", 2, ("move", "link")),
     Bad("shapes", "convert truth.json out --to yolo --shapes rle", 2, ("rle", "keep")),
     Bad("kind", "convert truth.json out --to yolo --kind images", 2, ("images", "dataset")),
-    Bad("nms threshold", "nms pred.json -o out.json --iou 1.5", 2, ("--iou-threshold", "range")),
+    Bad("nms threshold", "nms pred.json -o out.json --iou 1.5", 2, ("--iou-threshold", "from 0 to 1")),
     Bad("nms nan", "nms pred.json -o out.json --iou nan", 2, ("--iou-threshold",)),
     Bad("nms truth", "nms truth.json -o out.json", 2, ("truth.json",)),
     Bad("nms no output", "nms pred.json", 2, ("--output",)),

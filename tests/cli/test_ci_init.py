@@ -217,7 +217,7 @@ def test_saved_matches_make_a_paired_gate(paired: Path, provider: str) -> None:
     shutil.copy(paired / "coco_worse.json", paired / "coco.json")
     scored, judged = (run(line[1:], paired) for line in lines)
     assert (scored.code, judged.code) == (0, 1), judged.stderr
-    assert "class.star.AP, change at most" in judged.stdout
+    assert "class.star.AP, change at best" in judged.stdout
     assert "images: 7 with more errors" in judged.stdout
     assert "no saved matches" not in judged.stdout + judged.stderr
 

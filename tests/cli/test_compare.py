@@ -67,7 +67,7 @@ def test_slices_groups_markdown_and_three_models(tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         ([A], 2, "expected two or more"),
-        ([A, B, "--level", "95"], 2, "level of the interval is 95"),
+        ([A, B, "--level", "95"], 2, "as shares that is `0.95`"),
         ([A, B, "--require", "AP>=0.1"], 2, "which figure"),
         ([A, B, "--require", "AP.delta"], 2, "no operator"),
         ([A, B, "--groups", "nowhere"], 2, "expected one"),

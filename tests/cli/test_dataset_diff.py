@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,18 @@ def test_planted_edits_are_told(tmp_path: Path) -> None:
 
 
 def test_text_says_in_one_line_what_happened_and_fits_a_terminal(tmp_path: Path) -> None:
-    done = run(["diff", TRUTH, planted(tmp_path)], tmp_path)
+    other = planted(tmp_path).rename(tmp_path / "the new version.json")
+    done = run(["diff", TRUTH, other], tmp_path)
     assert done.code == 0
     lines = done.stdout.splitlines()
     headline = " ".join(lines[3 : lines.index("", 3)])
     assert headline.startswith("images: 1 removed; boxes: 1 added, ")
     assert headline.endswith(" removed, 1 moved, 1 reclassified, 1 with other flags")
-    assert max(map(len, lines[2:])) <= 80
-    assert "detkit draw" in lines[-1]
+    assert max(map(len, lines[2:-2])) <= 80
+    assert [shlex.split(line) for line in lines[-2:]] == [
+        ["detkit", "draw", str(TRUTH), "-o", "look-a"],
+        ["detkit", "draw", str(other), "-o", "look-b"],
+    ]
 
 
 def test_the_same_dataset_in_two_formats_is_alike(tmp_path: Path) -> None:
@@ -94,7 +99,7 @@ def test_rules_fail_with_1_and_stand_in_the_json(tmp_path: Path) -> None:
         ([PREDICTIONS, PREDICTIONS, "--split", "val"], 2, "--split is for datasets"),
         ([PREDICTIONS, PREDICTIONS, "--report", "csv=x.csv"], 2, "--report csv is for datasets"),
         ([TRUTH, TRUTH, "--report", "junit=x.xml"], 2, "unknown kind `junit`"),
-        ([TRUTH, TRUTH, "--iou-threshold", "2"], 2, "iou threshold is 2"),
+        ([TRUTH, TRUTH, "--iou-threshold", "2"], 2, "--iou-threshold: found `2`, expected a number from 0 to 1"),
         ([TRUTH, TRUTH, "--tolerance", "inf"], 2, "tolerance is inf"),
         ([TRUTH, TRUTH, "--require", "unmatched<=0"], 2, "unknown metric `unmatched`"),
         ([TRUTH, DEMO / "coco" / "instances_train.json"], 3, "no image of one is in the other"),

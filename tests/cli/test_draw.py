@@ -70,3 +70,22 @@ def test_bad_requests(demo, arguments, message):
     assert done.code == 2, done.stderr
     assert message in done.stderr
     assert tree(demo) == before
+
+
+def test_the_score_threshold_and_what_it_leaves_out_are_told(demo, tmp_path):
+    truth, found = demo / "coco" / "instances_val.json", demo / "predictions" / "coco.json"
+    rows = json.loads(found.read_text())
+    stars = [row for row in rows if row["category_id"] == 4]
+    for more, chosen, threshold in (([], rows, 0.25), (["--conf", "0.5", "--classes", "star"], stars, 0.5)):
+        below = sum(row["score"] < threshold for row in chosen)
+        assert 0 < below < len(chosen)
+        done = run(["draw", truth, found, "-o", "look", "--overwrite", "--json", *more], tmp_path)
+        left = f"{below} predictions with a lower score left out"
+        told = f"predictions with score >= {threshold:g} (--score-threshold), {left}"
+        assert done.stderr.splitlines()[-1] == told
+        report = json.loads(done.stdout)
+        assert (report["predictions"], report["hidden"]) == (len(chosen) - below, below)
+        assert report["score_threshold"] == threshold
+    without = run(["draw", truth, "-o", "truth", "--json"], tmp_path)
+    assert "--score-threshold" not in without.stderr
+    assert json.loads(without.stdout)["score_threshold"] is None

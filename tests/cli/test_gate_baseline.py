@@ -278,3 +278,14 @@ def test_a_rescored_result_may_become_the_baseline(corrected: Path) -> None:
     done = run([*line, *old, "--rules", "rules.toml", "--update-baseline", "baseline.json"], corrected)
     assert done.code == 0, done.stderr
     assert run(["gate", "baseline.json", "--rules", "rules.toml", "--baseline", "baseline.json"], corrected).code == 0
+
+
+def test_the_guide_on_corrected_labels_shows_what_is_printed(tmp_path: Path) -> None:
+    page = (DEMO.parents[1] / "docs" / "how-to" / "ci.md").read_text(encoding="utf-8")
+    section = page.split("## Labels were corrected")[1].split("\n## ")[0]
+    rules, commands, shown = (section.split(f"```{kind}\n")[1].split("```")[0] for kind in ("toml", "sh", "text"))
+    demo = Path(shutil.copytree(DEMO, tmp_path / "demo"))
+    (demo / "drop.toml").write_text(rules, encoding="utf-8")
+    score, judged = (line.split()[1:] for line in commands.replace("\\\n", " ").splitlines())
+    assert run(score, demo).code == run(score, demo).code == 0  # again, over the result of the first run
+    assert run(judged, demo).stdout == shown

@@ -53,7 +53,7 @@ def test_what_is_refused(demo: Path) -> None:
     for arguments, told in (
         ([], "give exactly one of"),
         (["-n", "61"], "expected 1 to 60"),
-        (["--share", "2"], "expected above 0 and up to 1"),
+        (["--share", "2"], "expected a number from 0 to 1"),
         (["--per-class", "1", "--stratify", "boxes"], "exclude each other"),
     ):
         done = run(["sample", "data.yaml", "out", *arguments], demo)

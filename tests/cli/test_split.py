@@ -152,7 +152,7 @@ def test_nothing_is_written_on_a_dry_run(demo: Path) -> None:
     [
         (["--ratios", "0.5,0.4"], "sum to 0.9, expected 1"),
         (["--ratios", "a=0.5,a=0.5"], "expected `train=0.8,val=0.2`"),
-        (["--ratios", "1,2,3,4"], "expected `train=0.8,val=0.2`"),
+        (["--ratios", "0.1,0.2,0.3,0.4"], "expected `train=0.8,val=0.2`"),
         (["--ratios", "train=much"], "expected `train=0.8,val=0.2`"),
         (["--folds", "1"], "expected 2 or more"),
         (["--folds", "2", "--ratios", "0.5,0.5"], "exclude each other"),
@@ -175,3 +175,13 @@ def test_what_is_refused(demo: Path, arguments: list[str], told: str) -> None:
     assert done.code == 2
     assert told in done.stderr
     assert tree(demo) == before
+
+
+def test_the_columns_of_the_tables_are_explained(demo: Path) -> None:
+    lines = run(["split", "data.yaml", "parts"], demo).stdout.splitlines()
+    for header in (line for line in lines if line.startswith(("split ", "class "))):
+        below = lines[lines.index(header) :]
+        told = " ".join(below[: below.index("")] if "" in below else below)
+        words = ("absent:", "distance:", "at random:") if header.startswith("split") else ("whole, splits:", "gap:")
+        assert all(word in told for word in words)
+    assert max(map(len, lines)) <= 80

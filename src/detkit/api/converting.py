@@ -17,11 +17,15 @@ from detkit.errors import InputError, UsageError
 from detkit.findings import Finding, Loss
 from detkit.formats import WriteOptions
 from detkit.tables import Dataset, Detections
+from detkit.wording import examples, plural
 
 __all__ = ["Conversion", "conversion_pairs", "convert", "is_pattern", "placeholder_findings"]
 
 #: Formats that write a class as its place in the list of classes.
 _NUMBERED = frozenset(("yolo", "mot"))
+
+#: Formats of predictions that state the id of an image, or its number, and need no name.
+_BY_ID = frozenset(("coco", "csv", "mot", "parquet"))
 
 #: Suffixes that say how a file is packed, not what it is called.
 _PACKED = frozenset((".gz", ".zst", ".bz2", ".xz", ".tar", ".tgz", ".zip"))
@@ -111,11 +115,12 @@ def convert(
     if isinstance(table, Detections) and reference is not None:
         table, more = _in_terms_of(table, reference)
         findings += more
+    if isinstance(table, Detections) and name not in _BY_ID:
+        findings += _unnamed_findings(table)
     if clip or drop_invalid:
         table, losses = _tidy(table, clip, drop_invalid)
-    losses += write(
-        table, target, format=name or None, overwrite=overwrite, dry_run=dry_run, **dict(write_options or {})
-    )
+    lost = write(table, target, format=name or None, overwrite=overwrite, dry_run=dry_run, **dict(write_options or {}))
+    losses += [loss for loss in lost if loss.what != "splits" or options.get("split") is None]  # one was asked for
     written = WriteOptions(**dict(write_options or {}))
     images, boxes = formats.written_images(table, name, written), formats.written_rows(table, name, written)
     return Conversion(source_name, name, kind, images, boxes, tuple(findings), tuple(losses))
@@ -212,6 +217,18 @@ def placeholder_findings(dataset: Dataset, to: str) -> list[Finding]:
         for i, name in enumerate(categories.names)
         if not count[i] and name in above
     ]
+
+
+def _unnamed_findings(detections: Detections) -> list[Finding]:
+    """A finding `DK110` where images are called by their ids, because nothing says what their files are called."""
+    images = detections.images
+    unnamed = [str(own) for own, name in zip(images.ids.tolist(), images.file_names, strict=True) if not name]
+    if not unnamed:
+        return []
+    what = plural(len(unnamed), "image is called by its id", "images are called by their ids")
+    message = f"{what} ({examples(unnamed)}): their file names are not known, `--truth DATASET` gives them"
+    path = None if detections.source is None else detections.source.path
+    return [Finding("DK110", message, file=path, count=len(unnamed))]
 
 
 def _stem(path: Path) -> str:

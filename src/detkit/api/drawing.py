@@ -40,6 +40,10 @@ class Drawn:
         Objects drawn.
     outcomes : mapping of str to int
         `TP`, `FP`, `FN`, `ignored` where both sides were given.
+    score_threshold : float, optional
+        Predictions are drawn from this score on; None where there were none to draw.
+    hidden : int
+        Predictions on the images with a lower score: not drawn.
     findings : tuple of Finding
     losses : tuple of Loss
     """
@@ -49,6 +53,8 @@ class Drawn:
     truths: int
     predictions: int
     outcomes: Mapping[str, int]
+    score_threshold: float | None = None
+    hidden: int = 0
     findings: tuple[Finding, ...] = ()
     losses: tuple[Loss, ...] = ()
 
@@ -61,6 +67,8 @@ class Drawn:
             "truths": self.truths,
             "predictions": self.predictions,
             "outcomes": dict(self.outcomes) or None,
+            "score_threshold": self.score_threshold,
+            "hidden": self.hidden,
             "findings": [f.to_dict() for f in self.findings],
             "losses": [loss.to_dict() for loss in self.losses],
         }
@@ -122,7 +130,7 @@ def draw(
         shown, failed = _write_sheet(artist, Path(target), overwrite, jobs, progress)
     else:
         shown, failed = _write_files(artist, Path(target), overwrite, jobs, progress)
-    return _told(scene, str(target), shown, failed, artist.missing)
+    return _told(scene, str(target), shown, failed, artist.missing, settings.score_threshold)
 
 
 def _check(settings: DrawSettings, both: bool, target: Path) -> None:
@@ -217,7 +225,9 @@ def _has_sizes(images: Images) -> bool:
     return bool(len(images)) and not np.isnan(images.sizes).all()
 
 
-def _told(scene: Scene, target: str, shown: list[int], failed: list[Finding], missing: set[str]) -> Drawn:
+def _told(
+    scene: Scene, target: str, shown: list[int], failed: list[Finding], missing: set[str], threshold: float
+) -> Drawn:
     findings = [*scene.findings, *failed]
     if missing:
         names = sorted(missing)
@@ -234,6 +244,8 @@ def _told(scene: Scene, target: str, shown: list[int], failed: list[Finding], mi
         len(scene.truth.annotations),
         0 if scene.detections is None else len(scene.detections),
         outcomes,
+        None if scene.detections is None else threshold,
+        scene.hidden,
         tuple(findings),
         tuple(losses),
     )

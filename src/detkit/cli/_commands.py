@@ -13,6 +13,7 @@ import typer
 import typer.core
 import typer.main
 
+from detkit.cli import _usage
 from detkit.cli._hints import HintingCommand
 from detkit.errors import UsageError
 
@@ -93,6 +94,18 @@ class LazyGroup(typer.core.TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of the help."""
         return list(COMMANDS)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typer does, refusing in our words."""
+        with _usage.in_our_words(ctx):
+            return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As typer does, refusing in our words."""
+        if args and args[0] not in COMMANDS and not ctx.resilient_parsing:
+            hint = _usage.did_you_mean(args[0], list(COMMANDS)) or "`detkit --help` lists the commands"
+            raise UsageError(f"no such command `{args[0]}`", hint=hint)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One command, None where there is no such name."""

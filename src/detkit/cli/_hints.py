@@ -11,6 +11,7 @@ from typing import Any
 
 import typer.core
 
+from detkit.cli import _usage
 from detkit.errors import UnrecognisedError
 
 __all__ = ["HintingCommand"]
@@ -22,9 +23,10 @@ class HintingCommand(typer.core.TyperCommand):
     """A command that completes the hint of an error it ends with."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """As typer does; the words are kept to be said again."""
+        """As typer does, refusing in our words; the command's own are kept to be said again."""
         ctx.meta[_ARGUMENTS] = list(args)
-        return super().parse_args(ctx, args)
+        with _usage.in_our_words(ctx):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""

@@ -51,7 +51,8 @@ Tile = Annotated[
     str | None, typer.Option("--tile", help="640 or WIDTHxHEIGHT: slide a window over images larger than it.")
 ]
 Overlap = Annotated[
-    float | None, typer.Option("--overlap", help="Share of a tile that its neighbour shows too; 0.2 by default.")
+    float | None,
+    typer.Option("--overlap", min=0, max=1, help="Share of a tile that its neighbour shows too; 0.2 by default."),
 ]
 Whole = Annotated[bool, typer.Option("--whole/--no-whole", help="With tiles: run the whole image as well.")]
 Tta = Annotated[

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from detkit import files
+from detkit.cli import _usage
 from detkit.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -123,8 +124,10 @@ OperatingScore = Annotated[
     float | None, typer.Option("--at-score", min=0, help="Score the analyses look at; by default that of the best F.")
 ]
 Beta = Annotated[float, typer.Option("--beta", min=0, help="Weight of recall in F-beta.")]
-Confidence = Annotated[float | None, typer.Option("--ci", help="Add bootstrap intervals of this level, such as 0.95.")]
-Level = Annotated[float, typer.Option("--level", help="Share of replicates that an interval holds.")]
+Confidence = Annotated[
+    float | None, typer.Option("--ci", min=0, max=1, help="Add bootstrap intervals of this level, such as 0.95.")
+]
+Level = Annotated[float, typer.Option("--level", min=0, max=1, help="Share of replicates that an interval holds.")]
 Replicates = Annotated[int, typer.Option("--bootstrap", help="Replicates of the intervals.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same numbers.")]
 Groups = Annotated[
@@ -218,6 +221,7 @@ def thresholds(text: str | None) -> tuple[float, ...] | None:
     """Overlap thresholds from `0.5,0.75` or `0.5:0.95:0.05` (both ends included)."""
     if text is None:
         return None
+    _usage.refuse_percents(text, "--iou")
     try:
         if ":" in text:
             low, high, step = (float(part) for part in text.split(":"))

@@ -106,10 +106,17 @@ def convert(
         raise typer.Exit(1)
     if results[0].kind == "dataset" and not dry_run:
         _console.hint(f"detkit stats {pairs[0][1]}")
+    if any(map(_leaves_out, results)):
+        _console.hint("what is left out does not change the exit code; --strict exits 1 and writes nothing")
 
 
 def _is_lossy(result: Conversion) -> bool:
-    return bool(result.losses) or any(f.severity == "error" for f in result.findings)
+    return bool(result.losses) or _leaves_out(result)
+
+
+def _leaves_out(result: Conversion) -> bool:
+    """Whether a part of the source could not be read."""
+    return any(finding.severity == "error" for finding in result.findings)
 
 
 def _report(result: Conversion, target: Path, done: str) -> None:

@@ -23,7 +23,7 @@ def diff(
     a: Annotated[Path, typer.Argument(help="Predictions, or a dataset; any format.", show_default=False)],
     b: Annotated[Path, typer.Argument(help="The same of the other version.", show_default=False)],
     iou_threshold: Annotated[
-        float, typer.Option("--iou-threshold", "--iou", help="Two boxes are one from this IoU on.")
+        float, typer.Option("--iou-threshold", "--iou", min=0, max=1, help="Two boxes are one from this IoU on.")
     ] = 0.5,
     score_threshold: Annotated[
         float | None,

@@ -108,6 +108,9 @@ def draw(
     found = "".join(f", {count} {kind}" for kind, count in drawn.outcomes.items() if count)
     counts = f"{plural(drawn.images, 'image')}, {plural(drawn.truths, 'truth')}"
     _console.status(f"wrote {drawn.target}: {counts}, {plural(drawn.predictions, 'prediction')}{found}")
+    if drawn.hidden:
+        left = f"{plural(drawn.hidden, 'prediction')} with a lower score left out"
+        _console.status(f"predictions with score >= {drawn.score_threshold:g} (--score-threshold), {left}")
 
 
 def _grid(text: str | None) -> tuple[int, int] | None:

@@ -187,8 +187,8 @@ def evaluate(
         targets, lambda kind: api.render_report(kind, result, verdict, images_dir=images), overwrite=overwrite
     )
     if verdict is not None:
-        _reports.conclude(result, verdict, is_shown=output is None and format is _options.Rendering.text)
         _beside_table(accumulation, verdict, details)
+        _reports.conclude(result, verdict)
         raise typer.Exit(verdict.exit_code)
 
 

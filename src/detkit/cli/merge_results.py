@@ -50,5 +50,5 @@ def merge_results(
     deliver(reports.render(format.value, result, verdict), output, overwrite=overwrite)
     _reports.write(targets, lambda kind: reports.render(kind, result, verdict), overwrite=overwrite)
     if verdict is not None:
-        _reports.conclude(result, verdict, is_shown=output is None and format is _options.Rendering.text)
+        _reports.conclude(result, verdict)
         raise typer.Exit(verdict.exit_code)

@@ -17,7 +17,7 @@ def sample(
     target: _datasets.Target,
     to: _datasets.To = None,
     count: Annotated[int | None, typer.Option("-n", help="How many images.", show_default=False)] = None,
-    share: Annotated[float | None, typer.Option("--share", help="Instead: this share of them.")] = None,
+    share: Annotated[float | None, typer.Option("--share", min=0, max=1, help="Instead: this share of them.")] = None,
     per_class: Annotated[
         int | None, typer.Option("--per-class", help="Instead: at least this many images of each class.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from detkit.cli import _console, _datasets, _options
+from detkit.cli import _console, _datasets, _options, _usage
 
 __all__ = ["split"]
 
@@ -64,6 +64,7 @@ def split(
         overwrite=overwrite,
         dry_run=dry_run,
     )
+    _usage.refuse_percents(ratios, "--ratios", of_a_whole=True)
     with _console.working("splitting"):
         written = api.split(
             source,

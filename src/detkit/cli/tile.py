@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from detkit.cli import _console, _datasets, _model_options, _options
+from detkit.cli import _console, _datasets, _model_options, _options, _usage
 from detkit.cli._write import check_outputs
 from detkit.errors import UsageError
 from detkit.wording import plural
@@ -106,6 +106,7 @@ def tile(
 def _empty(text: str) -> Any:
     if text in ("keep", "drop"):
         return text
+    _usage.refuse_percents(text, "--empty")
     shares = _options.floats(text, "--empty")
     if shares is None or len(shares) != 1:
         raise UsageError(f"--empty: found `{text}`, expected keep, drop or a share from 0 to 1")

@@ -17,7 +17,7 @@ Verdict = Literal["pass", "fail", "warn", "undefined", "error"]
 Outcome = Literal["pass", "fail", "undecided", "error"]
 #: What is held against a limit: the value (the limit of a drop follows from the baseline), an end of its interval, or
 #: an end of the interval of its change against the baseline.
-Judged = Literal["value", "drop", "lower end", "upper end", "change at least", "change at most"]
+Judged = Literal["value", "drop", "lower end", "upper end", "change at worst", "change at best"]
 
 _EXIT: dict[Outcome, int] = {"pass": 0, "fail": 1, "error": 2, "undecided": 3}
 _MOST_PLACES = 25
@@ -56,7 +56,7 @@ class GateRow:
         The bootstrap interval that was judged, of the value or of its difference to the baseline.
     pattern : str
         The rule's own path where it stands for several, `class.*.AP50`; empty where it stands for this one.
-    judged : {"value", "drop", "lower end", "upper end", "change at least", "change at most"}
+    judged : {"value", "drop", "lower end", "upper end", "change at worst", "change at best"}
         What is held against the limit.
     """
 

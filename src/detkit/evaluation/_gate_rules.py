@@ -115,6 +115,11 @@ class Rule:
         return not (self.at is None and self.significance is None and self.non_inferiority is None)
 
     @property
+    def compares(self) -> bool:
+        """Whether the rule looks at a baseline."""
+        return not (self.max_drop is None and self.significance is None and self.non_inferiority is None)
+
+    @property
     def drop(self) -> Drop | None:
         """`max_drop`, read."""
         return None if self.max_drop is None else parse_drop(self.metric, self.max_drop)

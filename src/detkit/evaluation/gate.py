@@ -39,13 +39,17 @@ __all__ = [
 Result = Mapping[str, Any]
 #: What holds where a comparison does not.
 _OPPOSITE = {">=": "<", ">": "<=", "<=": ">", "<": ">="}
+_IDLE_BASELINE = (
+    "no rule judges the change from the baseline: that takes `max_drop`, `significance` or `non_inferiority` in a "
+    "rules file"
+)
 #: Decimals of a limit that follows from the baseline: nobody wrote it, so its own digits say nothing.
 _COMPUTED_PLACES = 3
 _ENDS: dict[str, Judged] = {
     "lower": "lower end",
     "upper": "upper end",
-    "significance": "change at most",
-    "non_inferiority": "change at least",
+    "significance": "change at best",
+    "non_inferiority": "change at worst",
 }
 
 
@@ -127,11 +131,13 @@ def gate(
     demands = [parse_expression(rule) if isinstance(rule, str) else rule for rule in rules]
     _check_request(pairs, demands, min_coverage)
     pairs = [(label, validate_result(result, label)) for label, result in pairs]
-    if baseline is not None:
-        baseline = validate_result(baseline, "baseline")
     rows: list[GateRow] = []
     problems: dict[str, None] = {}
     notes: dict[str, None] = {}
+    if baseline is not None:
+        baseline = validate_result(baseline, "baseline")
+        if not any(rule.compares for rule in demands):
+            notes[_IDLE_BASELINE] = None
     failures: dict[str, UsageError] = {}
     evidence = Evidence(matches or {}, baseline_matches)
     for label, result in pairs:

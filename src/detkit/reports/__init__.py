@@ -15,7 +15,7 @@ from detkit import registry
 from detkit.errors import UsageError
 from detkit.reports._columns import refuse_columns, write_columns
 from detkit.reports._gallery import DrawnBox, Gallery, Picture
-from detkit.reports._verdict import headline as verdict_line
+from detkit.reports._verdict import conclusion as verdict_line
 
 if TYPE_CHECKING:
     from detkit.evaluation.gate import GateReport

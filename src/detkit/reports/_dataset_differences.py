@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from detkit.reports._table import WIDTH, number, table
@@ -46,7 +47,8 @@ def text(found: Mapping[str, Any], gate: GateReport | None = None) -> str:
         *_agreement(found["agreement"], found["iou_threshold"]),
     ]
     if found["images"]["changed"]:
-        lines += ["", "look at them: detkit draw A -o look-a, and detkit draw B -o look-b"]
+        a, b = (quote(printable(found[side]["path"])) for side in "ab")
+        lines += ["", "look at them:", f"  detkit draw {a} -o look-a", f"  detkit draw {b} -o look-b"]
     if gate is not None:
         lines += ["", *gate_lines(gate)]
     return "\n".join(lines) + "\n"

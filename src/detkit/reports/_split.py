@@ -12,6 +12,15 @@ __all__ = ["text"]
 
 _CLASSES = 25
 _COLUMNS = 4
+#: What the columns hold, below each table.
+_SPLITS_READ = (
+    "absent: classes without a box; distance: share of the boxes that would need",
+    "another class to be as the whole; at random: the mean of random splits",
+)
+_CLASSES_READ = (
+    "whole, splits: the class's share of the boxes there; gap: how far at most a",
+    "split's part of the class's boxes is from its ratio",
+)
 
 
 def text(details: Mapping[str, Any]) -> str:
@@ -31,14 +40,14 @@ def text(details: Mapping[str, Any]) -> str:
         ]
         for s in splits
     ]
-    lines += table(header, rows)
+    lines += [*table(header, rows), *_SPLITS_READ]
     if groups["of_several_images"]:
         lines.append(f"groups: {groups['count']}, {groups['of_several_images']} of several images, largest "
                      f"{groups['largest']}; cut: {details['leaks']['groups']}")  # fmt: skip
     named = [s["name"] for s in splits][:_COLUMNS]
     with_boxes = sorted((c for c in classes if c["boxes"]), key=lambda c: -c["boxes"])
     rows = [_class(c, named) for c in with_boxes[:_CLASSES]]
-    lines += ["", *table(["class", "boxes", "whole", *named, "gap", "at random"], rows)]
+    lines += ["", *table(["class", "boxes", "whole", *named, "gap", "at random"], rows), *_CLASSES_READ]
     left = []
     if len(with_boxes) > _CLASSES:
         left.append(plural(len(with_boxes) - _CLASSES, "more class", "more classes"))

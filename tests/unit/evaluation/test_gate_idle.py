@@ -88,7 +88,7 @@ def test_a_class_at_zero_cannot_fall_at_all(good: Any) -> None:
 def test_changes_against_the_baseline(baseline: float | None, limit: float, operator: str, idle: bool) -> None:
     row = GateRow(
         *("r", "a rule", "AP", "error", operator, "pass", ""), value=0.0, limit=limit, margin=0.0 - limit,
-        baseline=baseline, judged="change at most",
+        baseline=baseline, judged="change at best",
     )  # fmt: skip
     assert bool(judging_nothing([row])) == idle
 
@@ -109,3 +109,12 @@ def test_a_limit_from_the_baseline_has_no_digits_of_its_own(good: Any) -> None:
     (row,) = gate({"r": good}, [Rule("AP", max_drop=0.02)], baseline=before).rows
     # 0.512345678 - 0.02 = 0.492345678, good's AP is 0.5
     assert (row.value_text, row.limit_text, row.margin_text) == ("0.500", ">= 0.492", "+0.008")
+
+
+def test_a_baseline_that_no_rule_compares_with_is_told(good: Any) -> None:
+    idle = "no rule judges the change from the baseline: that takes `max_drop`, `significance` or `non_inferiority`"
+    notes = gate({"r": good}, ["AP>=0.1", "AP50>=0.1"], baseline=good).notes
+    assert [note for note in notes if "baseline" in note] == [f"{idle} in a rules file"]
+    assert gate({"r": good}, ["AP>=0.1"]).notes == ()
+    for limit in ({"max_drop": 0.1}, {"significance": {"margin": 0.0}}, {"non_inferiority": 0.1}):
+        assert not any(idle in note for note in gate({"r": good}, [Rule("AP", **limit)], baseline=good).notes)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detkit.evaluation.gate import GateReport, GateRow, figures
-from detkit.reports import render_gate
+from detkit.reports import render_gate, verdict_line
 from detkit.reports._gate_table import gate_table
 from detkit.reports._metrics import shown_once
 
@@ -195,11 +195,11 @@ def test_figures_tell_the_verdict_whatever_stands_beside_them(pairs: list[tuple[
 
 
 def test_an_end_of_an_interval_is_named_and_explained() -> None:
-    ends = {"judged": "change at most", "interval": (-0.2, -0.05)}
+    ends = {"judged": "change at best", "interval": (-0.2, -0.05)}
     bad = row(-0.05, 0.0, metric="AP", **ends)
-    text = render_gate(GateReport((bad, *classes({"cat": 0.0, "owl": 0.0}, 0.0, judged="change at most"))))
-    assert "AP, change at most  -0.050  >= 0.000  -0.050     fail" in text
-    assert "class.*.AP50, change at most: 2 of 2 pass" in text
+    text = render_gate(GateReport((bad, *classes({"cat": 0.0, "owl": 0.0}, 0.0, judged="change at best"))))
+    assert "AP, change at best  -0.050  >= 0.000  -0.050     fail" in text
+    assert "class.*.AP50, change at best: 2 of 2 pass" in text
     assert "  AP is -0.050\n" in text
 
 
@@ -223,3 +223,25 @@ def test_no_line_is_wider_than_a_terminal(width: int) -> None:
 )
 def test_a_metric_is_shown_once(names: tuple[str, ...], thresholds: tuple[float, ...], expected: list[str]) -> None:
     assert list(shown_once(dict.fromkeys(names, 0.25), thresholds)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "problems", "line"),
+    [
+        (MIXED, (), "CANNOT BE JUDGED (2 fail, 2 undefined, 1 warn, 4 pass): APlarge is undefined"),
+        (MIXED, ("r: no predictions", "r: another truth"), "CANNOT BE JUDGED"),
+        (
+            tuple(r for r in MIXED if r.value is not None),
+            (),
+            "FAILED (2 fail, 1 warn, 4 pass): AP is 0.300, and 1 more",
+        ),
+        ((row(0.3, 0.5), row(0.6, 0.5)), (), "FAILED (1 fail, 1 pass): AP is 0.300"),
+        ((row(None, 0.5), row(0.6, 0.5)), (), "CANNOT BE JUDGED (1 undefined, 1 pass): AP is undefined"),
+        ((row(0.4, 0.5, "warn", severity="warn"), row(0.6, 0.5)), (), "passed (1 warn, 1 pass)"),
+    ],
+)
+def test_the_last_line_names_what_the_verdict_hangs_on(
+    rows: tuple[GateRow, ...], problems: tuple[str, ...], line: str
+) -> None:
+    found = verdict_line(GateReport(rows, problems))
+    assert found == line or (problems and found.startswith(line) and found.endswith(f": {problems[0]}"))

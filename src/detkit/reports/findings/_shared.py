@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from detkit.findings import is_rest
 from detkit.wording import plural
 
 __all__ = ["DOCS", "Group", "Options", "closing", "fix_lines", "groups", "place", "said"]
@@ -53,7 +54,7 @@ class Group:
 
     def listed(self, limit: int | None) -> tuple[tuple[Mapping[str, Any], ...], int]:
         """(the first rows, in how many more places it was found)."""
-        rows = tuple(row for row in self.rows if not _is_rest(row))[:limit]
+        rows = tuple(row for row in self.rows if not is_rest(row))[:limit]
         return rows, self.count - sum(row["count"] for row in rows)
 
 
@@ -140,8 +141,3 @@ def _lost(loss: Mapping[str, Any]) -> str:
 def _stem(file: str | None) -> str:
     """The last part of a path without its suffix: of a label file and its image it is the same."""
     return PurePosixPath(file or "").stem
-
-
-def _is_rest(row: Mapping[str, Any]) -> bool:
-    """Whether a finding only counts those that were not listed."""
-    return str(row["message"]).startswith("and ") and str(row["message"]).endswith("not listed")
