@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from detkit import config, files, formats
 from detkit.errors import CannotJudgeError, InputError
 from detkit.formats import ReadOptions
-from detkit.tables import Dataset, Detections
+from detkit.tables import Dataset, Detections, Images
 
 if TYPE_CHECKING:
     from detkit.api.scoring import EvaluationSettings
@@ -23,11 +24,15 @@ __all__ = [
     "loaded",
     "narrowed",
     "options_of",
+    "read_both",
     "read_predictions",
     "refuse_low_coverage",
     "refuse_low_scores",
     "selected",
 ]
+
+#: Predictions in a file of so many bytes are read while the truth is.
+_LARGE = 32 << 20
 
 
 def loaded(settings: EvaluationSettings) -> EvaluationSettings:
@@ -66,7 +71,7 @@ def options_of(settings: EvaluationSettings, protocol: Protocol, *, with_extra: 
 
 
 def read_predictions(
-    predictions: str | Path | Detections, settings: EvaluationSettings, options: ReadOptions, truth: Dataset
+    predictions: str | Path | Detections, settings: EvaluationSettings, options: ReadOptions, images: Images
 ) -> Detections:
     """Predictions from a path, their images met with those of the truth.
 
@@ -76,8 +81,8 @@ def read_predictions(
     settings : EvaluationSettings
     options : ReadOptions
         From `options_of`.
-    truth : Dataset
-        All of its images, whatever the split.
+    images : Images
+        All of the truth, whatever the split.
 
     Returns
     -------
@@ -89,8 +94,69 @@ def read_predictions(
     """
     if isinstance(predictions, Detections):
         return predictions
-    options = replace(options, layout=settings.layout, reference_images=truth.images)
+    options = replace(options, layout=settings.layout, reference_images=images)
     return formats.read_detections(predictions, settings.predictions_format, options)
+
+
+def read_both(
+    read_truth: Callable[[], tuple[Dataset, Dataset]],
+    predictions: str | Path | Detections,
+    settings: EvaluationSettings,
+    options: ReadOptions,
+) -> tuple[Dataset, Dataset, Detections]:
+    """The truth and the predictions, a large file of these while the truth is read.
+
+    Parameters
+    ----------
+    read_truth : callable
+        Gives the part of the truth that is scored, and all of it.
+    predictions, settings, options
+        As `read_predictions` takes them.
+
+    Returns
+    -------
+    scored, everything : Dataset
+    detections : Detections
+
+    Raises
+    ------
+    InputError
+        Of the truth first, whatever is wrong with the predictions.
+    """
+    if not _is_large(predictions):
+        scored, everything = read_truth()
+        return scored, everything, read_predictions(predictions, settings, options, everything.images)
+    known: Future[Images] = Future()
+    with ThreadPoolExecutor(1) as pool:
+        later: Any = _Later(known)
+        found = pool.submit(read_predictions, predictions, settings, options, later)
+        try:
+            scored, everything = read_truth()
+        except BaseException as error:
+            known.set_exception(error)
+            raise
+        known.set_result(everything.images)
+        return scored, everything, found.result()
+
+
+def _is_large(predictions: str | Path | Detections) -> bool:
+    try:
+        return not isinstance(predictions, Detections) and Path(predictions).stat().st_size >= _LARGE
+    except OSError:
+        return False  # whoever reads it says what is wrong
+
+
+class _Later:
+    """Images of the truth, waited for by whoever asks them anything: most formats never do."""
+
+    def __init__(self, known: Future[Images]) -> None:
+        self._known = known
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._known.result(), name)
+
+    def __len__(self) -> int:
+        return len(self._known.result())
 
 
 def narrowed(truth: Dataset, settings: EvaluationSettings) -> Dataset:

@@ -17,6 +17,7 @@ from detkit.api._scoring_input import (
     loaded,
     narrowed,
     options_of,
+    read_both,
     read_predictions,
     refuse_low_coverage,
     refuse_low_scores,
@@ -170,12 +171,15 @@ def evaluate(
     settings = loaded(replace(settings or EvaluationSettings(), **changes))
     protocol = protocol_of(settings)
     options = options_of(settings, protocol, with_extra="slices" in chosen_analyses(settings.analyses))
-    try:
-        dataset, everything = scored_truth(truth, settings, options)
-    except InputError as error:
-        _hint_swapped(error, truth, predictions)
-        raise
-    detections = read_predictions(predictions, settings, options, everything)
+
+    def read_truth() -> tuple[Dataset, Dataset]:
+        try:
+            return scored_truth(truth, settings, options)
+        except InputError as error:
+            _hint_swapped(error, truth, predictions)
+            raise
+
+    dataset, everything, detections = read_both(read_truth, predictions, settings, options)
     refuse_unusable([*dataset.findings, *detections.findings], settings.drop_invalid)
     dataset = narrowed(dataset, settings)
     try:
@@ -302,6 +306,6 @@ def _hint_swapped(error: InputError, truth: Any, predictions: Any) -> None:
 def _raw(settings: EvaluationSettings, options: ReadOptions, truth: Dataset) -> Detections | None:
     if settings.raw_predictions is None:
         return None
-    raw = read_predictions(settings.raw_predictions, settings, options, truth)
+    raw = read_predictions(settings.raw_predictions, settings, options, truth.images)
     refuse_unusable(raw.findings, settings.drop_invalid)
     return raw

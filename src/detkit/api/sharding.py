@@ -371,6 +371,6 @@ def _source(
         found = shard_files(predictions, chosen, truth)
         if found is not None:
             return found
-    table = read_predictions(predictions, settings, options, truth)
+    table = read_predictions(predictions, settings, options, truth.images)
     refuse_unusable(table.findings, settings.drop_invalid)
     return WholeTable(table, np.zeros(0, np.int64))
